@@ -1,0 +1,1 @@
+"""How the parts are joined and started: config, runner options, graph, command line."""

@@ -1,0 +1,37 @@
+"""Errors, typed by whose fault they are.
+
+Every message says what was expected, what came, where, and what to do. Nothing but the command line
+turns them into exit codes.
+"""
+
+
+class DicebeamError(Exception):
+    """Base of every error that dicebeam raises on purpose."""
+
+
+class ConfigError(DicebeamError):
+    """The configuration asks for something that cannot be done; the user mends the config."""
+
+
+class SampleError(DicebeamError):
+    """One record cannot be scored. It becomes a row of the `failures` table; its neighbours go on."""
+
+    def __init__(self, message: str, *, stage: str = "read") -> None:
+        super().__init__(message)
+        self.stage = stage
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep `stage` when the error crosses processes."""
+        return _sample_error, (str(self), self.stage)
+
+
+def _sample_error(message: str, stage: str) -> SampleError:
+    return SampleError(message, stage=stage)
+
+
+class ModelError(DicebeamError):
+    """The SavedModel does not do what the config says; the run ends."""
+
+
+class ReportError(DicebeamError):
+    """Tables that are to be written or read are not as they must be."""

@@ -1,0 +1,68 @@
+"""Packaging of dicebeam: the three rooms as root packages and one console script.
+
+Why each dependency is here:
+
+tensorflow, apache-beam, tensorflow-transform, tfrecord-lite, pyarrow
+    the stack dicebeam is made for: the model and the Dice sums, the pipeline, transform
+    graphs, the tf.Example decoder, the tables.
+google-crc32c   checks TFRecord checksums in C; Beam's gcp extra brings it as well.
+numpy           arrays between the decoder, the model and the tables.
+pillow          reads the palette *indexes* of a PNG mask, which TensorFlow cannot.
+pydantic        validates the config; its messages say what was expected and what came.
+pyyaml          reads the config, safely.
+typer, rich     the command line, the progress bar and the tables on it.
+duckdb          SQL over the Parquet tables (`dicebeam query`).
+"""
+
+from setuptools import find_packages, setup
+
+ROOMS = ["schemas", "schemas.*", "components", "components.*", "pipeline", "pipeline.*"]
+
+setup(
+    name="dicebeam",
+    version="0.1.0",
+    description="Evaluate segmentation SavedModels over TFRecords: Dice per sample and class, in Parquet",
+    long_description=open("README.md", encoding="utf-8").read(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    packages=find_packages(include=ROOMS),
+    package_data={room: ["py.typed", "*.sql"] for room in ("schemas", "components", "pipeline")},
+    python_requires=">=3.11,<3.14",
+    install_requires=[
+        "tensorflow>=2.21,<2.22",
+        "apache-beam[gcp]>=2.77,<2.78",
+        "tensorflow-transform>=1.21,<1.22",
+        "tfrecord-lite==0.0.8",
+        "pyarrow>=25,<26",
+        "google-crc32c>=1.8,<2",
+        "numpy>=2.4,<2.5",
+        "pillow>=12,<13",
+        "pydantic>=2.14,<3",
+        "pyyaml>=6,<7",
+        "typer>=0.29,<0.30",
+        "rich>=15,<16",
+        "duckdb>=2,<3",
+    ],
+    extras_require={
+        "aws": ["apache-beam[aws]>=2.77,<2.78"],
+        "dev": [
+            "hypothesis>=6.170,<7",
+            "mypy>=2.4,<3",
+            "pandas-stubs>=2",
+            "pytest>=9,<10",
+            "pytest-timeout>=2.4,<3",
+            "pytest-xdist>=3.8,<4",
+            "ruff>=0.17,<0.18",
+            "scikit-learn>=1.9,<2",
+            "types-pyyaml>=6",
+        ],
+    },
+    entry_points={"console_scripts": ["dicebeam = pipeline.cli:main"]},
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+    ],
+)
