@@ -35,3 +35,7 @@ class ModelError(DicebeamError):
 
 class ReportError(DicebeamError):
     """Tables that are to be written or read are not as they must be."""
+
+
+class AccountingError(ReportError):
+    """A record or shard is unaccounted for: the run is invalid and not marked as done."""

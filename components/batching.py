@@ -1,0 +1,84 @@
+"""Batches of one shard: same shapes together, in an order that only the shard decides."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from components.tfrecord import Record
+from schemas.records import Batch, Failure, Progress, Sample, Shard
+
+PENDING_BATCHES = 8
+"""A sample waits for others of its shape until this many batches' worth of records have passed.
+
+It bounds the memory of a shard of many shapes, and how far the rows are from record order.
+"""
+
+Decoded = tuple[Record | Failure, Sample | Failure]
+
+
+def batches(shard: Shard, decoded: Iterable[Decoded], batch_size: int) -> Iterator[Batch]:
+    """Group decoded records into batches of at most `batch_size` samples of one bucket.
+
+    Args:
+        shard: the file they are from.
+        decoded: every record of the shard in order, beside what became of it.
+        batch_size: samples in a full batch.
+
+    Yields:
+        Batches numbered from 0; the last one says `done` and may be empty, and every failure is in one.
+    """
+    waiting = _Waiting(shard, batch_size)
+    for record, outcome in decoded:
+        waiting.note(record)
+        if isinstance(outcome, Failure):
+            waiting.failures.append(outcome)
+            if len(waiting.failures) >= batch_size:
+                yield waiting.take(None)
+        else:
+            bucket = waiting.buckets.setdefault(outcome.bucket, [])
+            bucket.append(outcome)
+            if len(bucket) >= batch_size:
+                yield waiting.take(outcome.bucket)
+        while (overdue := waiting.overdue()) is not None:
+            yield waiting.take(overdue)
+    while len(waiting.buckets) > 1:
+        yield waiting.take(waiting.oldest())
+    yield waiting.take(waiting.oldest(), done=True)
+
+
+class _Waiting:
+    """Samples that wait for company; `buckets` is in the order of each bucket's first sample."""
+
+    def __init__(self, shard: Shard, batch_size: int) -> None:
+        self.shard, self.batch_size = shard, batch_size
+        self.buckets: dict[tuple[Any, ...], list[Sample]] = {}
+        self.failures: list[Failure] = []
+        self.records = self.byte_offset = self.index = 0
+
+    def note(self, record: Record | Failure) -> None:
+        self.records += 1
+        self.byte_offset = record.end if isinstance(record, Record) else record.lineage.byte_offset
+
+    def oldest(self) -> tuple[Any, ...] | None:
+        return next(iter(self.buckets), None)
+
+    def overdue(self) -> tuple[Any, ...] | None:
+        bucket = self.oldest()
+        if bucket is None:
+            return None
+        age = self.records - self.buckets[bucket][0].lineage.record
+        return bucket if age > PENDING_BATCHES * self.batch_size else None
+
+    def take(self, bucket: tuple[Any, ...] | None, *, done: bool = False) -> Batch:
+        samples = () if bucket is None else tuple(self.buckets.pop(bucket))
+        oldest = self.oldest()
+        pending = self.records if oldest is None else self.buckets[oldest][0].lineage.record
+        batch = Batch(
+            self.shard,
+            self.index,
+            samples,
+            tuple(self.failures),
+            Progress(self.records, self.byte_offset, pending, done),
+        )
+        self.failures = []
+        self.index += 1
+        return batch

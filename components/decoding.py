@@ -1,0 +1,107 @@
+"""One record to one sample: image, class ids, id, slice values, with a reason where that fails."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components import examples, images, masks
+from components.tfrecord import Record
+from schemas.errors import SampleError
+from schemas.features import FeatureKeys
+from schemas.labels import LabelSettings
+from schemas.records import Failure, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeSettings:
+    """What a sample is made of.
+
+    input_kind: `image` (decoded here), `encoded` (the file's bytes) or `example` (the record's bytes).
+    spatial_rank: 2 for images, 3 for volumes.
+    channels: colour channels the model wants, 0 to keep what the file has.
+    multi_label: masks may have one channel for each class.
+    """
+
+    features: FeatureKeys
+    labels: LabelSettings
+    slice_features: tuple[str, ...] = ()
+    input_kind: str = "image"
+    spatial_rank: int = 2
+    channels: int = 0
+    multi_label: bool = False
+
+
+def decode(record: Record, settings: DecodeSettings) -> Sample | Failure:
+    """Decode one record; what is wrong with it becomes a Failure that names the place."""
+    sample_id = None
+    lineage = record.lineage
+    try:
+        example = examples.parse(record.data)
+        sample_id = examples.sample_id(example, settings.features.sample_id, f"{lineage.shard}#{lineage.record}")
+        slices = tuple(examples.text(example, key) for key in settings.slice_features)
+        mask, ignored = _mask(example, settings)
+        image, bucket = _image(example, record.data, mask, settings)
+    except SampleError as error:
+        return Failure(lineage, sample_id, error.stage, type(error).__name__, str(error))
+    return Sample(lineage, sample_id, slices, image, mask, ignored, (bucket, mask.shape, ignored is None))
+
+
+def _mask(
+    example: examples.Example, settings: DecodeSettings
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    stored = masks.stored_values(example, settings.features.mask)
+    labels, rank = settings.labels, settings.spatial_rank
+    if stored.size == 0:
+        raise SampleError(f"the mask has the shape {list(stored.shape)} and no pixels", stage=masks.STAGE)
+    if stored.ndim == rank + 1 and stored.shape[-1] == 1:
+        stored = stored[..., 0]
+    if stored.ndim == rank:
+        return masks.class_ids(stored, labels), None
+    if settings.multi_label and stored.ndim == rank + 1 and stored.shape[-1] == len(labels.classes):
+        return masks.multi_label(stored, labels)
+    extra = f" or one channel for each of the {len(labels.classes)} classes" if settings.multi_label else ""
+    msg = f"expected a mask of {rank} spatial axes and one channel{extra}, but it has the shape {list(stored.shape)}"
+    raise SampleError(msg, stage=masks.STAGE)
+
+
+def _image(
+    example: examples.Example, data: bytes, mask: NDArray[Any], settings: DecodeSettings
+) -> tuple[NDArray[Any] | bytes, tuple[Any, ...]]:
+    """The model's input for this sample, and what must be equal for two samples to share a batch."""
+    feature, sizes = settings.features.image, mask.shape[: settings.spatial_rank]
+    if settings.input_kind == "image":
+        image = examples.raw_tensor(example, feature) if feature.raw else images.decode(
+            examples.single_bytes(example, feature.key), settings.channels
+        )
+        image = _with_channels(image, settings, feature.key)
+        _same_size(image.shape[:-1], sizes)
+        return image, (image.shape, image.dtype.str)
+    if settings.input_kind == "example" and feature.key not in example:
+        return data, ()
+    encoded = examples.single_bytes(example, feature.key)
+    if not feature.raw:
+        _same_size(images.size(encoded), sizes)
+    return (data if settings.input_kind == "example" else encoded), ()
+
+
+def _with_channels(image: NDArray[Any], settings: DecodeSettings, key: str) -> NDArray[Any]:
+    rank, wanted = settings.spatial_rank, settings.channels
+    if image.ndim == rank:
+        image = image[..., np.newaxis]
+    if image.ndim != rank + 1 or (wanted and image.shape[-1] != wanted):
+        channels = f"{wanted} channels" if wanted else "channels"
+        msg = f"expected {rank} spatial axes and {channels} in {key!r}, but its shape is {list(image.shape)}"
+        raise SampleError(msg, stage="decode")
+    return image
+
+
+def _same_size(image: tuple[int, ...], mask: tuple[int, ...]) -> None:
+    if image != mask:
+        msg = f"the image is {_times(image)} but its mask is {_times(mask)} (height x width)"
+        raise SampleError(msg, stage="decode")
+
+
+def _times(sizes: tuple[int, ...]) -> str:
+    return " x ".join(map(str, sizes))

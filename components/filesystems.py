@@ -1,0 +1,121 @@
+"""Files through Beam's filesystems: local, gs://, s3:// alike.
+
+Local paths are made absolute where they enter, because a worker may run in another directory and because
+Beam matches no relative pattern without a folder in it.
+"""
+
+import gzip
+import io
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from schemas.records import Shard
+
+READ_BUFFER_BYTES = 1 << 20
+COPY_CHUNK_BYTES = 16 << 20
+
+
+def is_remote(path: str) -> bool:
+    """Whether the path names a scheme, as gs:// does."""
+    return "://" in path
+
+
+def absolute(path: str) -> str:
+    """The path or pattern as a worker in any directory can open it."""
+    return path if is_remote(path) else str(Path(path).expanduser().absolute())
+
+
+def match(pattern: str) -> list[Shard]:
+    """Files that match a glob, with their sizes, sorted by path; `*` stays inside a folder, `**` does not."""
+    found = FileSystems.match([absolute(pattern)])[0].metadata_list
+    shards = (Shard(entry.path, entry.size_in_bytes) for entry in found)
+    return sorted((s for s in shards if is_remote(s.path) or Path(s.path).is_file()), key=lambda s: s.path)
+
+
+def exists(path: str) -> bool:
+    """Whether a file or folder is there. An object store has no folders: there, whether anything is below."""
+    return bool(FileSystems.exists(path)) or (is_remote(path) and bool(match(f"{path.rstrip('/')}/**")))
+
+
+@contextmanager
+def reading(path: str) -> Iterator[BinaryIO]:
+    """A file's bytes, buffered; decompressed where the name ends in .gz."""
+    with reading_stored(path) as raw:
+        if path.endswith(".gz"):
+            with gzip.GzipFile(fileobj=raw, mode="rb") as unzipped:
+                yield io.BufferedReader(unzipped, READ_BUFFER_BYTES)  # type: ignore[arg-type]
+        elif isinstance(raw, io.BufferedReader):
+            yield raw
+        else:
+            yield io.BufferedReader(raw, READ_BUFFER_BYTES)
+
+
+def reading_stored(path: str) -> AbstractContextManager[BinaryIO]:
+    """A file's bytes as they are stored, whatever its name."""
+    file: AbstractContextManager[BinaryIO] = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return file
+
+
+def make_folder(path: str) -> None:
+    """Create a folder and its parents; on an object store there is nothing to create."""
+    if not is_remote(path):
+        Path(path).mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def committing(path: str) -> Iterator[Any]:
+    """A file that stands under its name only when the block ends without an error.
+
+    It is written beside its place under a name that no reader's `*.parquet` matches, and renamed when whole.
+    """
+    folder, _, name = path.rpartition("/")
+    temporary = f"{folder}/.{name}.{uuid.uuid4().hex[:12]}.tmp"
+    make_folder(folder)
+    try:
+        with FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            yield file
+            _flush_to_disk(file)
+        rename(temporary, path)
+    except BaseException:
+        with suppress(BeamIOError, OSError):
+            FileSystems.delete([temporary])
+        raise
+
+
+def _flush_to_disk(file: Any) -> None:  # noqa: ANN401 - Beam returns whatever its filesystem writes with
+    """A rename can outlive a power cut that its data does not, unless the data is on the disk first."""
+    if isinstance(file, io.BufferedWriter):
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def rename(source: str, destination: str) -> None:
+    """Give a file its final name, over an earlier one if there is one."""
+    if is_remote(destination):
+        FileSystems.rename([source], [destination])
+    else:
+        Path(source).replace(destination)
+
+
+def delete(path: str) -> None:
+    """Delete a file or folder that may not be there."""
+    if FileSystems.exists(path):
+        FileSystems.delete([path])
+
+
+def copy_folder(source: str, destination: Path) -> None:
+    """Copy every file below a folder to a local folder."""
+    root = source.rstrip("/") + "/"
+    for entry in match(f"{root}**"):
+        target = destination / entry.path[len(root) :]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with reading_stored(entry.path) as file, target.open("wb") as out:
+            shutil.copyfileobj(file, out, COPY_CHUNK_BYTES)

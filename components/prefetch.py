@@ -1,0 +1,28 @@
+"""Threads that work ahead of a slower consumer, in order and in bounded memory."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+def ordered_map(function: Callable[[A], B], items: Iterable[A], *, threads: int, ahead: int) -> Iterator[B]:
+    """`map`, but the next `ahead` results are computed in threads while the consumer is busy.
+
+    An error of the function or of the items is raised at its place. If the consumer stops early, what has not
+    begun is dropped.
+    """
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="dicebeam-decode")
+    pending: deque[Future[B]] = deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

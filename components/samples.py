@@ -1,0 +1,70 @@
+"""ReadSamples: shards to batches of decoded samples.
+
+Contract: every record of a shard is in exactly one batch of that shard, as a sample or as a failure, and the
+batches depend on nothing but the shard and the settings.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import apache_beam as beam
+
+from components import filesystems, prefetch, tfrecord
+from components.batching import Decoded, batches
+from components.decoding import DecodeSettings, decode
+from schemas.records import Batch, Failure, Lineage, Shard
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSettings:
+    """How shards are read.
+
+    batch_size: samples in a batch.
+    threads: decoding threads for each shard that is being read; 0 for one a core, at most 8.
+    """
+
+    decode: DecodeSettings
+    batch_size: int = 16
+    threads: int = 0
+
+
+def shard_batches(shard: Shard, settings: ReadSettings) -> Iterator[Batch]:
+    """The batches of one shard, decoded in threads one to two batches ahead of the consumer."""
+
+    def decoded(record: tfrecord.Record | Failure) -> Decoded:
+        return record, record if isinstance(record, Failure) else decode(record, settings.decode)
+
+    threads = settings.threads or min(8, os.cpu_count() or 1)
+    ahead = 2 * settings.batch_size
+    results = prefetch.ordered_map(decoded, _shard_records(shard), threads=threads, ahead=ahead)
+    return batches(shard, results, settings.batch_size)
+
+
+def _shard_records(shard: Shard) -> Iterator[tfrecord.Record | Failure]:
+    try:
+        with filesystems.reading(shard.path) as file:
+            yield from tfrecord.records(file, shard.path)
+    except (OSError, EOFError) as error:
+        msg = f"the shard cannot be opened: {error}"
+        yield Failure(Lineage(shard.path, 0, 0), None, tfrecord.STAGE, type(error).__name__, msg)
+
+
+class _ReadShard(beam.DoFn):
+    def __init__(self, settings: ReadSettings) -> None:
+        self._settings = settings
+
+    def process(self, shard: Shard) -> Iterator[Batch]:
+        return shard_batches(shard, self._settings)
+
+
+class ReadSamples(beam.PTransform):
+    """Shards to batches. A shard stays in one bundle, so that its batches arrive at the writer together."""
+
+    def __init__(self, settings: ReadSettings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    def expand(self, shards: beam.PCollection[Shard]) -> beam.PCollection[Batch]:
+        """Redistribute the shards over the workers, then read each where it lands."""
+        return shards | "SpreadShards" >> beam.Reshuffle() | "ReadShard" >> beam.ParDo(_ReadShard(self._settings))

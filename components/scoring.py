@@ -1,0 +1,151 @@
+"""The model and the Dice sums as one `tf.function`: B x C numbers come back, not B x H x W x C.
+
+images -> dtype, scale, size -> signature -> activation -> the mask's own size -> sums
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from components import dice
+from components.signatures import Agreement
+from schemas.labels import LabelSettings
+from schemas.model import ModelSettings
+
+
+class Scores(NamedTuple):
+    """What one batch gives: the sums, pixel counts `[B]`, and what tells a wrong activation.
+
+    low, high: smallest and largest probability of each sample, or class id where those come out, `[B]`.
+    channels: of the output.
+    """
+
+    overlap: dice.Overlap
+    pixels: tf.Tensor
+    ignored_pixels: tf.Tensor
+    low: tf.Tensor
+    high: tf.Tensor
+    channels: tf.Tensor
+
+
+ScoreFunction = Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], Scores]
+
+
+def prepare(images: tf.Tensor, agreement: Agreement, scale: str) -> tf.Tensor:
+    """Images as the signature takes them: resized (bilinear), scaled and cast.
+
+    Division by the dtype's largest value is done in float32, as `value / 255`.
+    """
+    dtype = tf.dtypes.as_dtype(agreement.input_dtype)
+    source = images.dtype
+    if agreement.size is not None and agreement.spatial_rank == 2:  # noqa: PLR2004
+        images = _resized(tf.cast(images, tf.float32), tf.constant(agreement.size))
+    if source.is_integer and dtype.is_floating and scale != "none":
+        images = tf.cast(images, tf.float32) / float(source.max)
+        if scale == "signed":
+            images = images * 2.0 - 1.0
+    elif images.dtype.is_floating and dtype.is_integer:
+        images = tf.round(images)
+    return tf.cast(images, dtype)
+
+
+def probabilities(output: tf.Tensor, settings: ModelSettings, rank: int, n_classes: int) -> tf.Tensor:
+    """The signature's output as float `[B, *S, C]` in [0, 1], whatever it was.
+
+    Class ids become one-hot: a prediction without doubt. The activation of logits is taken in float32.
+    """
+    if settings.output_kind == "class_ids":
+        ids = output[..., 0] if output.shape.rank == rank + 2 else output
+        return tf.one_hot(tf.cast(ids, tf.int32), n_classes, dtype=tf.float32)
+    if output.shape.rank == rank + 1:
+        output = output[..., tf.newaxis]
+    output = tf.cast(output, tf.float32)
+    if settings.output_kind == "softmax_logits":
+        return tf.nn.softmax(output)
+    if settings.output_kind == "sigmoid_logits":
+        return tf.nn.sigmoid(output)
+    return output
+
+
+def at_mask_size(probs: tf.Tensor, masks: tf.Tensor, rank: int, method: str) -> tf.Tensor:
+    """Probabilities resized to the mask's own size; a mask is never resized.
+
+    Raises:
+        tf.errors.InvalidArgumentError: for volumes whose sizes differ.
+    """
+    size = tf.shape(masks)[1 : 1 + rank]
+    same = tf.reduce_all(tf.equal(tf.shape(probs)[1 : 1 + rank], size))
+    if rank != 2:  # noqa: PLR2004
+        check = tf.debugging.Assert(same, ["a volume's output has another size than its mask:", tf.shape(probs), size])
+        with tf.control_dependencies([check]):
+            return tf.identity(probs)
+    return tf.cond(same, lambda: probs, lambda: _resized(probs, size, method))
+
+
+def _count(pixels: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+    return tf.math.count_nonzero(tf.reshape(pixels, [batch, -1]), axis=1)
+
+
+def _limits(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    flat = tf.cast(tf.reshape(values, [tf.shape(values)[0], -1]), tf.float32)
+    return tf.reduce_min(flat, 1), tf.reduce_max(flat, 1)
+
+
+def _spec(tensor: tf.Tensor) -> tf.TensorSpec:
+    """Free batch and sizes; images and multi-label masks keep their channels, which models need to know."""
+    shape = [None] * len(tensor.shape)
+    if len(shape) > 3:  # noqa: PLR2004 - also a volume's class ids, whose width then makes a trace of its own
+        shape[-1] = tensor.shape[-1]
+    return tf.TensorSpec(shape, tensor.dtype)
+
+
+def _resized(images: tf.Tensor, size: tf.Tensor, method: str = "bilinear") -> tf.Tensor:
+    return tf.image.resize(images, size, method)
+
+
+def score_function(
+    signature: Callable[..., dict[str, tf.Tensor]],
+    agreement: Agreement,
+    settings: ModelSettings,
+    labels: LabelSettings,
+) -> ScoreFunction:
+    """The whole chain for one signature.
+
+    Returns:
+        A function of images (`[B, *S, channels]` of any dtype, or string `[B]`), masks (class ids `[B, *S]` or
+        bool `[B, *S, C]`) and ignored (bool `[B, *S]`, or None where the masks say it). It is traced once for
+        each dtype and rank, not for each shape.
+    """
+    rank, n_classes = agreement.spatial_rank, len(labels.classes)
+
+    def score(images: tf.Tensor, masks: tf.Tensor, ignored: tf.Tensor | None = None) -> Scores:
+        if settings.input.kind == "image":
+            images = prepare(images, agreement, settings.input.scale)
+            images = tf.ensure_shape(images, agreement.input_shape)
+        output = signature(**{agreement.input_name: images})[agreement.output_name]
+        probs = probabilities(output, settings, rank, n_classes)
+        method = "nearest" if settings.output_kind == "class_ids" else "bilinear"
+        probs = at_mask_size(probs, masks, rank, method)
+        if masks.dtype == tf.bool:
+            targets, valid = masks, None if ignored is None else ~ignored
+        else:
+            valid = tf.not_equal(masks, labels.ignored)
+            targets = masks[..., tf.newaxis] == 1 if agreement.scored == (1,) else masks
+        sums = dice.overlap(probs, targets, exclusive=settings.exclusive, valid=valid, threshold=settings.threshold)
+        ignored_pixels = _count(~valid, tf.shape(masks)[0]) if valid is not None else tf.zeros_like(sums.actual[:, 0])
+        pixels = tf.zeros_like(ignored_pixels) + tf.reduce_prod(tf.shape(masks, tf.int64)[1 : 1 + rank])
+        low, high = _limits(output if settings.output_kind == "class_ids" else probs)
+        return Scores(sums, pixels, ignored_pixels, low, high, tf.shape(probs)[-1])
+
+    @cache
+    def traced(*specs: Any) -> ScoreFunction:  # noqa: ANN401 - TensorSpecs
+        return tf.function(score, input_signature=list(specs)).get_concrete_function()  # type: ignore[no-any-return]
+
+    def call(images: tf.Tensor, masks: tf.Tensor, ignored: tf.Tensor | None) -> Scores:
+        given = [images, masks] if ignored is None else [images, masks, ignored]
+        specs = [_spec(tensor) for tensor in given]
+        return traced(*specs)(*given)  # type: ignore[no-any-return, call-arg, arg-type]
+
+    return call

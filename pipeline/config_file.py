@@ -1,0 +1,104 @@
+"""A YAML file and `--set` overrides to a Config, with errors that name the key and what to write."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from pipeline.config import Config
+from schemas.errors import ConfigError
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """SafeLoader, but a key given twice is an error and not a silent last-one-wins."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        repeated = {str(key) for key in keys if keys.count(key) > 1}
+        if repeated:
+            msg = f"the key {', '.join(sorted(repeated))} is there twice"
+            raise yaml.constructor.ConstructorError(None, None, msg, node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def load(path: str, overrides: Sequence[str] = ()) -> Config:
+    """Read and check a config.
+
+    Args:
+        path: YAML (or JSON) file.
+        overrides: `key=value`, with dots for nested keys; the value is YAML.
+
+    Raises:
+        ConfigError: one message with every mistake.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"the config {path!r} cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise ConfigError(msg) from error
+    values = _parse(text, path)
+    if not isinstance(values, dict):
+        msg = f"{path}: expected a mapping of keys to values, but got {type(values).__name__}"
+        raise ConfigError(msg)
+    for override in overrides:
+        _apply(values, override)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        lines = [_line(e) for e in error.errors(include_url=False)]
+        raise ConfigError("\n".join([f"{path}: {len(lines)} mistake{'s' * (len(lines) > 1)}", *lines])) from error
+
+
+def _parse(text: str, where: str) -> Any:  # noqa: ANN401 - whatever the YAML holds
+    try:
+        return yaml.load(text, _UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        msg = f"{where} is not valid YAML: {' '.join(str(error).split())}"
+        raise ConfigError(msg) from error
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, sign, text = override.partition("=")
+    if not sign or not key:
+        msg = f"--set expects key=value, but got {override!r}"
+        raise ConfigError(msg)
+    *parents, last = key.split(".")
+    target = values
+    for parent in parents:
+        target = target.setdefault(parent, {})
+        if not isinstance(target, dict):
+            msg = f"--set {override}: {parent!r} is no mapping in the config, so it has no {last!r}"
+            raise ConfigError(msg)
+    target[last] = _parse(text, f"--set {override}")
+
+
+def _line(error: Mapping[str, Any]) -> str:
+    place = [part for part in error["loc"] if part != "function-before[_feature()]"]
+    key = ".".join(map(str, place))
+    if error["type"] == "extra_forbidden":
+        return f"  {key}: no such key{_nearest(place)}"
+    if error["type"] == "missing":
+        return f"  {key}: is required"
+    reason = error["msg"].removeprefix("Value error, ")
+    came = "" if error["type"] == "value_error" else f", but got {error['input']!r}"
+    return f"  {key}: {reason}{came}" if key else f"  {reason}"
+
+
+def _nearest(place: Sequence[Any]) -> str:
+    """The valid key nearest to an unknown one, and all of them where none is near."""
+    model: Any = Config
+    for part in place[:-1]:
+        field = model.model_fields.get(part) if _is_model(model) else None
+        model = field.annotation if field else None
+    if not _is_model(model):
+        return ""
+    names = list(model.model_fields)
+    near = difflib.get_close_matches(str(place[-1]), names, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(names)}"
+
+
+def _is_model(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseModel)

@@ -1,0 +1,146 @@
+"""What flows between the stages. Everything here is plain data; only small rows leave a worker."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One input file, the unit of commit."""
+
+    path: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where a record is: its index in the shard and the byte offset of its TFRecord header.
+
+    The offset counts uncompressed bytes, so that in a gzip shard it is found after decompression.
+    """
+
+    shard: str
+    record: int
+    byte_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A record that could not be scored; one row of the `failures` table."""
+
+    lineage: Lineage
+    sample_id: str | None
+    stage: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One decoded record.
+
+    image: `[*S, channels]` array, or bytes where the model decodes images or tf.Examples itself.
+    mask: class ids `[*S]`, or bool `[*S, C]` for multi-label truth; see schemas.labels.
+    ignored: bool `[*S]` with a multi-label mask that has ignored pixels, else None.
+    slices: value of each slice feature, None where the record has none.
+    bucket: samples of one bucket may share a batch.
+    """
+
+    lineage: Lineage
+    sample_id: str
+    slices: tuple[str | None, ...]
+    image: NDArray[Any] | bytes
+    mask: NDArray[Any]
+    ignored: NDArray[np.bool_] | None
+    bucket: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a shard stands after a batch: how many of its records and bytes have been read."""
+
+    records: int
+    byte_offset: int
+    oldest_pending: int
+    """No later batch holds a record before this index."""
+    done: bool
+    """This is the shard's last batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Samples of one shard and one bucket, number `index` of that shard; the last may be empty."""
+
+    shard: Shard
+    index: int
+    samples: tuple[Sample, ...]
+    failures: tuple[Failure, ...]
+    progress: Progress
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSums:
+    """Sums of one batch; n samples in order, C scored classes.
+
+    true_positives, predicted, actual: int64 `[n, C]`, pixels.
+    soft_intersection, soft_predicted, soft_predicted_sq: float64 `[n, C]`.
+    pixels, ignored_pixels: int64 `[n]`.
+    """
+
+    true_positives: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    actual: NDArray[np.int64]
+    soft_intersection: NDArray[np.float64]
+    soft_predicted: NDArray[np.float64]
+    soft_predicted_sq: NDArray[np.float64]
+    pixels: NDArray[np.int64]
+    ignored_pixels: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleKey:
+    """What names a scored sample in the tables."""
+
+    lineage: Lineage
+    sample_id: str
+    slices: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredBatch:
+    """What is left of a batch once the model has seen it."""
+
+    shard: Shard
+    index: int
+    keys: tuple[SampleKey, ...]
+    sums: SampleSums | None
+    failures: tuple[Failure, ...]
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A shard whose sample file stands under its final name."""
+
+    shard: str
+    path: str
+    records: int
+    scored: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunTotals:
+    """The accounting of a run, summed over its shards."""
+
+    shards: int = 0
+    records: int = 0
+    scored: int = 0
+    failed: int = 0
