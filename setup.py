@@ -14,6 +14,8 @@ typer, rich     the command line, the progress bar and the tables on it.
 duckdb          SQL over the Parquet tables (`dicebeam query`).
 """
 
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
 ROOMS = ["schemas", "schemas.*", "components", "components.*", "pipeline", "pipeline.*"]
@@ -22,7 +24,7 @@ setup(
     name="dicebeam",
     version="0.1.0",
     description="Evaluate segmentation SavedModels over TFRecords: Dice per sample and class, in Parquet",
-    long_description=open("README.md", encoding="utf-8").read(),
+    long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
@@ -55,6 +57,7 @@ setup(
             "pytest-xdist>=3.8,<4",
             "ruff>=0.17,<0.18",
             "scikit-learn>=1.9,<2",
+            "types-protobuf>=6",
             "types-pyyaml>=6",
         ],
     },

@@ -48,9 +48,7 @@ def decode(record: Record, settings: DecodeSettings) -> Sample | Failure:
     return Sample(lineage, sample_id, slices, image, mask, ignored, (bucket, mask.shape, ignored is None))
 
 
-def _mask(
-    example: examples.Example, settings: DecodeSettings
-) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+def _mask(example: examples.Example, settings: DecodeSettings) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     stored = masks.stored_values(example, settings.features.mask)
     labels, rank = settings.labels, settings.spatial_rank
     if stored.size == 0:
@@ -72,8 +70,10 @@ def _image(
     """The model's input for this sample, and what must be equal for two samples to share a batch."""
     feature, sizes = settings.features.image, mask.shape[: settings.spatial_rank]
     if settings.input_kind == "image":
-        image = examples.raw_tensor(example, feature) if feature.raw else images.decode(
-            examples.single_bytes(example, feature.key), settings.channels
+        image = (
+            examples.raw_tensor(example, feature)
+            if feature.raw
+            else images.decode(examples.single_bytes(example, feature.key), settings.channels)
         )
         image = _with_channels(image, settings, feature.key)
         _same_size(image.shape[:-1], sizes)

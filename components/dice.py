@@ -58,7 +58,10 @@ def overlap(
         truth = tf.reshape(targets, tf.shape(flat)) > 0
     else:
         truth = tf.one_hot(
-            tf.reshape(tf.cast(targets, tf.int32), tf.shape(flat)[:2]), classes, on_value=True, off_value=False
+            tf.reshape(tf.cast(targets, tf.int32), tf.shape(flat)[:2]),
+            classes,
+            on_value=True,
+            off_value=False,
         )
     if exclusive:
         hard = tf.one_hot(tf.argmax(probs, -1, output_type=tf.int32), classes, on_value=True, off_value=False)

@@ -49,7 +49,10 @@ def single_bytes(example: Example, key: str) -> bytes:
     """
     found = values(example, key)
     if not isinstance(found, list):
-        msg = f"expected one byte string in {key!r}, but it holds {len(found)} {found.dtype} values; a raw tensor needs `shape` in the config"
+        msg = (
+            f"expected one byte string in {key!r}, but it holds {len(found)} {found.dtype} values; a raw "
+            "tensor needs `shape` in the config"
+        )
         raise SampleError(msg)
     if len(found) != 1:
         msg = f"expected one byte string in {key!r}, but it holds {len(found)}"
@@ -71,7 +74,10 @@ def raw_tensor(example: Example, feature: TensorFeature) -> NDArray[Any]:
     if isinstance(found, list):
         data = single_bytes(example, feature.key)
         if len(data) != count * dtype.itemsize:
-            msg = f"{feature.key!r} of shape {list(shape)} and dtype {feature.dtype} needs {count * dtype.itemsize} bytes, but has {len(data)}"
+            msg = (
+                f"{feature.key!r} of shape {list(shape)} and dtype {feature.dtype} needs "
+                f"{count * dtype.itemsize} bytes, but has {len(data)}"
+            )
             raise SampleError(msg)
         array = np.frombuffer(data, dtype)
     else:
@@ -102,7 +108,10 @@ def _converted(found: NDArray[Any], dtype: np.dtype[Any], key: str) -> NDArray[A
     with np.errstate(invalid="ignore"):
         converted = found.astype(dtype)
     if not np.array_equal(converted.astype(np.float64), found.astype(np.float64)):
-        msg = f"{key!r} has values from {found.min()} to {found.max()}, which do not fit the dtype {dtype.name} of the config"
+        msg = (
+            f"{key!r} has values from {found.min()} to {found.max()}, which do not fit the dtype "
+            f"{dtype.name} of the config"
+        )
         raise SampleError(msg)
     return converted
 

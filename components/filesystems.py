@@ -51,11 +51,11 @@ def reading(path: str) -> Iterator[BinaryIO]:
     with reading_stored(path) as raw:
         if path.endswith(".gz"):
             with gzip.GzipFile(fileobj=raw, mode="rb") as unzipped:
-                yield io.BufferedReader(unzipped, READ_BUFFER_BYTES)  # type: ignore[arg-type]
+                yield io.BufferedReader(unzipped, READ_BUFFER_BYTES)
         elif isinstance(raw, io.BufferedReader):
             yield raw
         else:
-            yield io.BufferedReader(raw, READ_BUFFER_BYTES)
+            yield io.BufferedReader(raw, READ_BUFFER_BYTES)  # type: ignore[type-var]
 
 
 def reading_stored(path: str) -> AbstractContextManager[BinaryIO]:

@@ -43,7 +43,9 @@ def decode(data: bytes, channels: int = 0) -> NDArray[Any]:
         else:
             raise SampleError(f"expected a PNG, JPEG, BMP or GIF file, but {_looks(data)}", stage="decode")
     except (tf.errors.OpError, ValueError) as error:
-        raise SampleError(f"the image ({len(data)} bytes) cannot be decoded: {first_line(error)}", stage="decode") from error
+        raise SampleError(
+            f"the image ({len(data)} bytes) cannot be decoded: {first_line(error)}", stage="decode"
+        ) from error
     decoded: NDArray[Any] = image.numpy()
     return decoded
 
@@ -75,7 +77,9 @@ def size(data: bytes) -> tuple[int, int]:
         with Image.open(io.BytesIO(data)) as image:
             return image.height, image.width
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise SampleError(f"expected an encoded image, but {_looks(data)}: {first_line(error)}", stage="decode") from error
+        raise SampleError(
+            f"expected an encoded image, but {_looks(data)}: {first_line(error)}", stage="decode"
+        ) from error
 
 
 def palette_indexes(data: bytes) -> NDArray[np.uint8]:

@@ -91,7 +91,7 @@ class Scorer:
             raise self._error(f"it failed on {_where(batch)}: {_brief(error)}") from error
         self._check(scores, batch)
         sums = SampleSums(*(t.numpy()[:count] for t in (*scores.overlap, scores.pixels, scores.ignored_pixels)))
-        finite = np.isfinite(sums.soft_predicted).all(axis=1)
+        finite = np.asarray(np.isfinite(sums.soft_predicted).all(axis=1))
         failures = batch.failures + tuple(
             _not_finite(sample) for sample, fine in zip(batch.samples, finite, strict=True) if not fine
         )
@@ -107,14 +107,22 @@ class Scorer:
         low, high = np.nanmin(scores.low.numpy(), initial=0.0), np.nanmax(scores.high.numpy(), initial=0.0)
         if kind == "class_ids":
             if low < 0 or high >= n_classes:
-                raise self._error(f"it gives class ids from {low:.0f} to {high:.0f}, but the config names {n_classes} classes")
+                raise self._error(
+                    f"it gives class ids from {low:.0f} to {high:.0f}, but the config names {n_classes} classes"
+                )
             return
         channels = int(scores.channels)
-        if scored_classes(channels, n_classes, self._settings.model, "seen at run time") != self._settings.agreement.scored:
-            raise self._error(f"the output has {channels} channels, which its signature did not say; name one class for each")
+        if (
+            scored_classes(channels, n_classes, self._settings.model, "seen at run time")
+            != self._settings.agreement.scored
+        ):
+            raise self._error(
+                f"the output has {channels} channels, which its signature did not say; name one class for each"
+            )
         if low < -PROBABILITY_TOLERANCE or high > 1 + PROBABILITY_TOLERANCE:
             raise self._error(
-                f"output_kind is {kind!r}, which means probabilities, but the values run from {low:.4g} to {high:.4g} in "
+                f"output_kind is {kind!r}, which means probabilities, but the values run from "
+                f"{low:.4g} to {high:.4g} in "
                 f"{_where(batch)}; if these are logits, set output_kind: {kind.removesuffix('_logits')}_logits"
             )
         if kind == "softmax":
@@ -127,7 +135,8 @@ class Scorer:
         wrong = means[np.abs(means - 1) > SUM_TOLERANCE]
         if wrong.size:
             raise self._error(
-                f"output_kind is 'softmax', but the probabilities of a pixel add to {wrong[0]:.4g} on average in {_where(batch)}; "
+                f"output_kind is 'softmax', but the probabilities of a pixel add to {wrong[0]:.4g} on "
+                f"average in {_where(batch)}; "
                 "independent classes are output_kind: sigmoid"
             )
 
@@ -143,10 +152,8 @@ def _stacked(samples: Sequence[Sample], settings: ScoreSettings) -> tuple[tf.Ten
     else:
         images = tf.constant(np.stack([sample.image for sample in filled]))
     masks = tf.constant(np.stack([sample.mask for sample in filled]))
-    ignored = None
-    if filled[0].ignored is not None:
-        ignored = tf.constant(np.stack([sample.ignored for sample in filled]))
-    return images, masks, ignored
+    ignored = [sample.ignored for sample in filled if sample.ignored is not None]
+    return images, masks, tf.constant(np.stack(ignored)) if ignored else None
 
 
 def _grow_gpu_memory() -> None:
@@ -183,14 +190,19 @@ class SegmentationModelHandler(ModelHandler[Batch, ScoredBatch, Scorer]):
         return Scorer(self._settings)
 
     def run_inference(
-        self, batch: Batch, model: Scorer, inference_args: dict[str, Any] | None = None  # noqa: ARG002 - Beam's signature
+        self,
+        batch: Batch,
+        model: Scorer,
+        inference_args: dict[str, Any] | None = None,  # noqa: ARG002 - Beam's signature
     ) -> Iterable[ScoredBatch]:
         """One scored batch for a batch."""
         return [model.score(batch)]
 
     def get_num_bytes(self, batch: Batch) -> int:
         """Bytes of the pixels; pickling them to find out would cost more than the model."""
-        return sum(s.mask.nbytes + (len(s.image) if isinstance(s.image, bytes) else s.image.nbytes) for s in batch.samples)
+        return sum(
+            s.mask.nbytes + (len(s.image) if isinstance(s.image, bytes) else s.image.nbytes) for s in batch.samples
+        )
 
     def get_metrics_namespace(self) -> str:
         """Where RunInference keeps its counters."""

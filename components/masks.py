@@ -43,7 +43,10 @@ def decode_png_mask(data: bytes) -> NDArray[Any]:
     """
     if not data.startswith(images.PNG):
         lossy = " JPEG is lossy and blurs class ids;" if data.startswith(images.JPEG) else ""
-        msg = f"expected a PNG mask, but the {len(data)} bytes begin with {data[:8]!r};{lossy} store masks as PNG or raw tensors"
+        msg = (
+            f"expected a PNG mask, but the {len(data)} bytes begin with {data[:8]!r};{lossy} store masks "
+            "as PNG or raw tensors"
+        )
         raise SampleError(msg, stage=STAGE)
     depth, colour = images.png_header(data)
     if colour == images.PALETTE:
@@ -113,7 +116,10 @@ def _refuse(unknown: NDArray[Any], labels: LabelSettings) -> None:
         first = -labels.label_offset
         expected = f"class ids {first} to {first + len(labels.classes) - 1}"
     ignored = f" or an ignored value ({', '.join(map(str, labels.ignore_label))})" if labels.ignore_label else ""
-    msg = f"the mask holds {shown}; expected {expected}{ignored}. Map such values with mask_values, or name them in ignore_label"
+    msg = (
+        f"the mask holds {shown}; expected {expected}{ignored}. Map such values with mask_values, or name "
+        "them in ignore_label"
+    )
     raise SampleError(msg, stage=STAGE)
 
 

@@ -16,7 +16,8 @@ STATES = (PRESENT, MISSED, FALSE_ALARM, ABSENT)
 
 def _divide(numerator: ArrayLike, denominator: ArrayLike) -> NDArray[np.float64]:
     top, bottom = np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
-    return np.divide(top, bottom, out=np.full(np.broadcast(top, bottom).shape, np.nan), where=bottom != 0)
+    undefined = np.full(np.broadcast(top, bottom).shape, np.nan)
+    return np.asarray(np.divide(top, bottom, out=undefined, where=bottom != 0))
 
 
 def dice(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> NDArray[np.float64]:

@@ -1,20 +1,21 @@
 """Rows of `classes` and `slices` from states: every average is taken here, after everything is summed."""
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
+from math import isnan, sqrt
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from components import ratios
-
 from schemas import tables
 from schemas.summary import ALL, GroupKey, GroupState
 
 
-def _number(value: float | np.floating) -> float | None:
-    """NULL, never NaN, in the tables."""
-    return None if np.isnan(value) else float(value)
+def _number(ratio: NDArray[np.float64]) -> float | None:
+    """One ratio; NULL, never NaN, in the tables."""
+    value = float(ratio)
+    return None if isnan(value) else value
 
 
 def _mean(total: float, count: int) -> float | None:
@@ -32,7 +33,7 @@ def _std(state: GroupState) -> float | None:
 
 def _pooled_dice(states: Sequence[GroupState]) -> float | None:
     tp, fp, fn = (sum(getattr(s, f) for s in states) for f in ("true_positives", "false_positives", "false_negatives"))
-    return _number(ratios.dice(tp, fp, fn)[()])
+    return _number(ratios.dice(tp, fp, fn))
 
 
 def class_row(key: GroupKey, state: GroupState, class_name: str) -> dict[str, object]:
@@ -51,9 +52,9 @@ def class_row(key: GroupKey, state: GroupState, class_name: str) -> dict[str, ob
         "dice_max": state.dice_max if n else None,
         "dice_pooled": _pooled_dice([state]),
         "iou_mean": _mean(state.iou_sum, n),
-        "iou_pooled": _number(ratios.iou(tp, fp, fn)[()]),
-        "precision_pooled": _number(ratios.precision(tp, fp)[()]),
-        "recall_pooled": _number(ratios.recall(tp, fn)[()]),
+        "iou_pooled": _number(ratios.iou(tp, fp, fn)),
+        "precision_pooled": _number(ratios.precision(tp, fp)),
+        "recall_pooled": _number(ratios.recall(tp, fn)),
         "soft_dice_mean": _mean(state.soft_dice_sum, n),
     }
 

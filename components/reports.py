@@ -44,7 +44,7 @@ def status(totals: RunTotals, max_failed_fraction: float) -> str:
 
 
 def check_accounting(totals: RunTotals, shards: int) -> None:
-    """records = scored + failed, for every shard that was found.
+    """Hold that records = scored + failed, for every shard that was found.
 
     Raises:
         AccountingError: if it does not hold; the run is not marked as done.
@@ -81,7 +81,11 @@ def run_row(settings: ReportSettings, totals: RunTotals, scored_now: int, finish
 
 
 def write(
-    settings: ReportSettings, totals: RunTotals, shards: int, scored_now: int, states: Iterable[tuple[tuple[str, int], GroupState]]
+    settings: ReportSettings,
+    totals: RunTotals,
+    shards: int,
+    scored_now: int,
+    states: Iterable[tuple[tuple[str, int], GroupState]],
 ) -> str:
     """Write the tables of a finished run, the `runs` row last; returns its path.
 
@@ -115,7 +119,12 @@ class _WriteReports(beam.DoFn):
         self._settings = settings
 
     def process(
-        self, _: None, totals: RunTotals, shards: int, scored_now: int, states: Iterable[tuple[tuple[str, int], GroupState]]
+        self,
+        _: None,
+        totals: RunTotals,
+        shards: int,
+        scored_now: int,
+        states: Iterable[tuple[tuple[str, int], GroupState]],
     ) -> Iterable[str]:
         yield write(self._settings, totals, shards, scored_now, states)
 

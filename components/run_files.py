@@ -62,7 +62,10 @@ def shard_record(metadata: dict[bytes, bytes] | None, path: str) -> ShardRecord:
     """
     found = metadata or {}
     if found.get(b"dicebeam.schema_version") != tables.SCHEMA_VERSION.encode() or tables.SHARD_METADATA not in found:
-        msg = f"expected a sample file of schema version {tables.SCHEMA_VERSION} at {path}; move it away or use another run id"
+        msg = (
+            f"expected a sample file of schema version {tables.SCHEMA_VERSION} at {path}; move it away or "
+            "use another run id"
+        )
         raise ReportError(msg)
     return ShardRecord(**json.loads(found[tables.SHARD_METADATA]))
 
@@ -129,5 +132,9 @@ def write_table(table: pa.Table, run: Run, name: str, file: str) -> str:
     """Write a whole table of a run as one file, committed by rename; returns its path."""
     path = f"{run.folder(name)}/{file}"
     with filesystems.committing(path) as out:
-        pq.write_table(table.replace_schema_metadata(tables.with_metadata(table.schema, run.run_id).metadata), out, compression=tables.COMPRESSION)
+        pq.write_table(
+            table.replace_schema_metadata(tables.with_metadata(table.schema, run.run_id).metadata),
+            out,
+            compression=tables.COMPRESSION,
+        )
     return path

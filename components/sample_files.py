@@ -97,11 +97,20 @@ class ShardFiles:
 
     def _commit(self, records: int) -> Committed:
         if records != self._scored + self._failed:
-            msg = f"shard {self._shard.path}: {records} records were read, but {self._scored} scored and {self._failed} failed"
+            msg = (
+                f"shard {self._shard.path}: {records} records were read, but {self._scored} scored and "
+                f"{self._failed} failed"
+            )
             raise ReportError(msg)
         run = self._settings.run
         record = run_files.ShardRecord(
-            self._shard.path, self._shard.size_bytes, records, self._scored, self._failed, run.config_fingerprint, run.model_fingerprint
+            self._shard.path,
+            self._shard.size_bytes,
+            records,
+            self._scored,
+            self._failed,
+            run.config_fingerprint,
+            run.model_fingerprint,
         )
         self._write_samples(before=records)
         self._write_failures()
@@ -124,7 +133,11 @@ class ShardFiles:
         if ready.size:
             keys = [self._keys[i] for i in ready]
             rows = sample_rows.sample_table(
-                keys, sample_rows.select(sums, ready), settings.class_ids, settings.classes, settings.slice_columns
+                keys,
+                sample_rows.select(sums, ready),
+                settings.class_ids,
+                settings.classes,
+                settings.slice_columns,
             )
             self._samples.write(rows)
         self._keys = [self._keys[i] for i in rest]
@@ -170,7 +183,10 @@ class _WriteShards(beam.DoFn):
         split = sorted(self._open)
         self._abort()
         if split:
-            msg = f"the runner ended a bundle in the middle of {_some(split)}; give resource hints to the whole pipeline, not to one stage"
+            msg = (
+                f"the runner ended a bundle in the middle of {_some(split)}; give resource hints to the "
+                "whole pipeline, not to one stage"
+            )
             raise ReportError(msg)
 
     def teardown(self) -> None:
@@ -196,5 +212,3 @@ class WriteSamples(beam.PTransform):
     def expand(self, batches: beam.PCollection[ScoredBatch]) -> beam.PCollection[Committed]:
         """Write where the batches are; no shuffle may come between."""
         return batches | "WriteShards" >> beam.ParDo(_WriteShards(self._settings))
-
-

@@ -13,7 +13,11 @@ from schemas.records import Failure, SampleKey, SampleSums
 
 
 def sample_table(
-    keys: Sequence[SampleKey], sums: SampleSums, class_ids: Sequence[int], classes: Sequence[str], columns: Sequence[str]
+    keys: Sequence[SampleKey],
+    sums: SampleSums,
+    class_ids: Sequence[int],
+    classes: Sequence[str],
+    columns: Sequence[str],
 ) -> pa.Table:
     """Rows of `samples`: each sample in order, and for each of them each scored class in order.
 

@@ -146,6 +146,6 @@ def score_function(
     def call(images: tf.Tensor, masks: tf.Tensor, ignored: tf.Tensor | None) -> Scores:
         given = [images, masks] if ignored is None else [images, masks, ignored]
         specs = [_spec(tensor) for tensor in given]
-        return traced(*specs)(*given)  # type: ignore[no-any-return, call-arg, arg-type]
+        return traced(*specs)(*given)
 
     return call

@@ -150,8 +150,13 @@ def _check_dtype(taken: TensorInfo, settings: ModelSettings) -> None:
     if kind == "image" and is_string:
         raise _error(settings, f"input.kind is 'image', but the signature takes {taken}; use {_KIND_OF_STRING}")
     if kind != "image" and not is_string:
-        raise _error(settings, f"input.kind is {kind!r}, which needs a string input, but the signature takes {taken}; use `image`")
-    if kind == "image" and not (tf.dtypes.as_dtype(taken.dtype).is_floating or taken.dtype in ("uint8", "uint16", "int32")):
+        raise _error(
+            settings,
+            f"input.kind is {kind!r}, which needs a string input, but the signature takes {taken}; use `image`",
+        )
+    if kind == "image" and not (
+        tf.dtypes.as_dtype(taken.dtype).is_floating or taken.dtype in ("uint8", "uint16", "int32")
+    ):
         raise _error(settings, f"expected an input of float, uint8, uint16 or int32, but the signature takes {taken}")
     if is_string and taken.shape is not None and len(taken.shape) != 1:
         raise _error(settings, f"expected a string input of shape [batch], but the signature takes {taken}")
@@ -165,7 +170,11 @@ def _spatial_rank(taken: TensorInfo, given: TensorInfo, settings: ModelSettings)
     else:
         rank = 2
     if rank not in (2, 3):
-        raise _error(settings, f"expected an input of [batch, height, width, channels] or [batch, depth, height, width, channels], but the signature takes {taken}")
+        raise _error(
+            settings,
+            "expected an input of [batch, height, width, channels] or [batch, depth, height, width, "
+            f"channels], but the signature takes {taken}",
+        )
     return rank
 
 
@@ -205,7 +214,10 @@ def scored_classes(channels: int, n_classes: int, settings: ModelSettings, outpu
     if channels == 1 and not settings.exclusive and n_classes == 2:  # noqa: PLR2004 - background and thing
         return (1,)
     one = " One sigmoid channel needs two classes, background first." if channels == 1 else ""
-    raise _error(settings, f"the config names {n_classes} classes, but the output has {channels} channels ({output}).{one}")
+    raise _error(
+        settings,
+        f"the config names {n_classes} classes, but the output has {channels} channels ({output}).{one}",
+    )
 
 
 def _error(settings: ModelSettings, message: str) -> ModelError:

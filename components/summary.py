@@ -8,7 +8,7 @@ import functools
 import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import apache_beam as beam
 import pyarrow as pa
@@ -55,11 +55,13 @@ def _grouped(rows: pa.Table, spec: Sequence[tuple[str, str]]) -> Iterator[tuple[
     counted = [f"n_{state}" for state in ratios.STATES]
     sums = [(name, "sum") for name in (*counted, *_SUMS, *_MOMENTS)]
     # one thread: the order in which doubles are added must not depend on timing
-    groups = rows.group_by([*columns, "class_id"], use_threads=False).aggregate([*sums, ("dice", "min"), ("dice", "max")])
+    groups = rows.group_by([*columns, "class_id"], use_threads=False).aggregate(
+        [*sums, ("dice", "min"), ("dice", "max")]
+    )
     for row in groups.to_pylist():
         name = "/".join(f"{feature}={_value(row[column])}" for feature, column in spec) or ALL
         known = {field: row[f"{field}_sum"] for field in (*counted, *_SUMS)}
-        moments = {field: row[f"{column}_sum"] or 0.0 for column, field in _MOMENTS.items()}
+        moments: dict[str, Any] = {field: row[f"{column}_sum"] or 0.0 for column, field in _MOMENTS.items()}
         extremes = {f"dice_{f}": row[f"dice_{f}"] for f in ("min", "max") if row[f"dice_{f}"] is not None}
         yield GroupKey(name, row["class_id"]), GroupState(**known, **moments, **extremes)
 
@@ -102,7 +104,9 @@ class _ReadSampleFile(beam.DoFn):
     def __init__(self, settings: SummarySettings) -> None:
         self._settings = settings
 
-    def process(self, path: str) -> Iterator[tuple[tuple[str, int], GroupState] | TaggedOutput[Literal["totals"], RunTotals]]:
+    def process(
+        self, path: str
+    ) -> Iterator[tuple[tuple[str, int], GroupState] | TaggedOutput[Literal["totals"], RunTotals]]:
         settings = self._settings
         committed = run_files.committed(path, settings.run, settings.n_classes)
         yield TaggedOutput("totals", totals_of(committed))

@@ -36,7 +36,7 @@ class Record:
 
 def masked_crc(data: bytes) -> int:
     """The checksum as TFRecord stores it."""
-    crc = google_crc32c.value(data)
+    crc: int = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
@@ -62,7 +62,10 @@ def records(file: BinaryIO, shard: str) -> Iterator[Record | Failure]:
             length = _length(header)
             data, footer = file.read(length), file.read(_FOOTER.size)
             if len(data) + len(footer) < length + _FOOTER.size:
-                msg = f"the record should have {length} bytes and a checksum of 4, but the file ends after {len(data) + len(footer)}"
+                msg = (
+                    f"the record should have {length} bytes and a checksum of 4, but the file ends after "
+                    f"{len(data) + len(footer)}"
+                )
                 raise _BrokenError("truncated", msg)  # noqa: TRY301 - the one handler below names the place
         except _BrokenError as error:
             yield _rest(lineage, error.kind, str(error))
@@ -75,7 +78,10 @@ def records(file: BinaryIO, shard: str) -> Iterator[Record | Failure]:
         if masked_crc(data) == _FOOTER.unpack(footer)[0]:
             yield Record(lineage, data, offset)
         else:
-            msg = f"the checksum of the data ({length} bytes) does not match; this record was damaged after it was written"
+            msg = (
+                f"the checksum of the data ({length} bytes) does not match; this record was damaged after "
+                "it was written"
+            )
             yield Failure(lineage, None, STAGE, "data_checksum", msg)
 
 
@@ -87,15 +93,27 @@ class _BrokenError(Exception):
 
 def _length(header: bytes) -> int:
     if len(header) < _HEADER.size:
-        raise _BrokenError("truncated", f"a record begins with 12 bytes of length and checksum, but only {len(header)} are left")
+        raise _BrokenError(
+            "truncated",
+            f"a record begins with 12 bytes of length and checksum, but only {len(header)} are left",
+        )
     length, crc = _HEADER.unpack(header)
     if masked_crc(header[:8]) != crc:
         hint = "; it looks like gzip, whose name must end in .gz" if header[:2] == _GZIP_MAGIC else ""
-        raise _BrokenError("length_checksum", f"the checksum of the record length does not match: not a TFRecord, or damaged here{hint}")
+        raise _BrokenError(
+            "length_checksum",
+            f"the checksum of the record length does not match: not a TFRecord, or damaged here{hint}",
+        )
     if length > MAX_RECORD_BYTES:
         raise _BrokenError("length", f"the record claims {length} bytes; a tf.Example has at most {MAX_RECORD_BYTES}")
     return int(length)
 
 
 def _rest(lineage: Lineage, error: str, message: str) -> Failure:
-    return Failure(lineage, None, STAGE, error, f"{message}. Nothing after byte {lineage.byte_offset} of the shard could be read")
+    return Failure(
+        lineage,
+        None,
+        STAGE,
+        error,
+        f"{message}. Nothing after byte {lineage.byte_offset} of the shard could be read",
+    )

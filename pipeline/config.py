@@ -24,7 +24,10 @@ def _keys(value: object) -> object:
     """A preset's name stands for its keys."""
     if isinstance(value, str):
         if value not in feature_contract.PRESETS:
-            msg = f"no preset is named {value!r}; there are {', '.join(feature_contract.PRESETS)}, or give a mapping of keys"
+            msg = (
+                f"no preset is named {value!r}; there are {', '.join(feature_contract.PRESETS)}, or give "
+                "a mapping of keys"
+            )
             raise ValueError(msg)
         return feature_contract.PRESETS[value]
     return value

@@ -16,7 +16,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     """SafeLoader, but a key given twice is an error and not a silent last-one-wins."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         repeated = {str(key) for key in keys if keys.count(key) > 1}
         if repeated:
             msg = f"the key {', '.join(sorted(repeated))} is there twice"

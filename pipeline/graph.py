@@ -1,8 +1,8 @@
 """The whole graph on one page.
 
-    FindShards -> ReadSamples -> ScoreSamples -> WriteSamples -> Summarize -> WriteReports
-         |                                            |              ^
-         +------- committed by an earlier attempt ----+--------------+
+FindShards -> ReadSamples -> ScoreSamples -> WriteSamples -> Summarize -> WriteReports
+     |                                            |              ^
+     +------- committed by an earlier attempt ----+--------------+
 """
 
 from dataclasses import dataclass
@@ -40,5 +40,7 @@ def evaluate(pipeline: beam.Pipeline, settings: GraphSettings) -> beam.PCollecti
     )
     scored_now = written | "Scored" >> beam.Map(lambda shard: shard.scored) | "CountScored" >> beam.CombineGlobally(sum)
     paths = written | "Paths" >> beam.Map(lambda shard: shard.path)
-    states, totals = (paths, found.committed) | "AllFiles" >> beam.Flatten() | "Summarize" >> Summarize(settings.summary)
+    states, totals = (
+        (paths, found.committed) | "AllFiles" >> beam.Flatten() | "Summarize" >> Summarize(settings.summary)
+    )
     return states | "WriteReports" >> WriteReports(settings.report, totals, found.count, scored_now)

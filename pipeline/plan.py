@@ -27,7 +27,7 @@ from schemas import tables
 from schemas.errors import ConfigError
 from schemas.records import Shard
 
-VERSIONED = ("tensorflow", "apache-beam", "tfrecord-lite", "pyarrow", "numpy")
+VERSIONED = ("dicebeam", "tensorflow", "apache-beam", "tfrecord-lite", "pyarrow", "numpy")
 _RUN_ID = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 
 

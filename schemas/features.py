@@ -6,9 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from schemas.settings import Settings
 
-DType = Literal[
-    "uint8", "uint16", "uint32", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "bool"
-]
+DType = Literal["uint8", "uint16", "uint32", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "bool"]
 
 
 class TensorFeature(Settings):

@@ -1,8 +1,7 @@
 """The summable state of a slice x class: what `classes` and `slices` are computed from."""
 
 from dataclasses import dataclass, fields
-from typing import NamedTuple
-
+from typing import Any, NamedTuple
 
 ALL = "all"
 """The slice that every sample is in."""
@@ -44,7 +43,7 @@ class GroupState:
 
     def __add__(self, other: "GroupState") -> "GroupState":
         """The state of both sets of samples."""
-        merged = {
+        merged: dict[str, Any] = {
             f.name: _MERGE.get(f.name, _add)(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)
         }
         return GroupState(**merged)

@@ -1,0 +1,62 @@
+# Everything a newcomer needs is `make run` and `make test`; both set themselves up.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && exit; \
+	done; echo python3)
+VENV ?= .venv
+DEMO ?= demo
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types check bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | while IFS='|' read -r name text; do printf '  %-8s %s\n' "$$name" "$$text"; done
+
+$(VENV)/.base: scripts/check_system.py
+	@$(PYTHON) scripts/check_system.py
+	@echo "dicebeam: making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.base requirements.lock setup.py
+	@echo "dicebeam: installing what requirements.lock names; TensorFlow and Beam are big, so this takes minutes, once"
+	@$(PIP) install -r requirements.lock
+	@$(PIP) install --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.lock
+	@echo "dicebeam: installing the test tools"
+	@$(PIP) install -r requirements-dev.lock
+	@touch $@
+
+run: $(VENV)/.run ## make the demo data set, evaluate it, and ask the tables a question in SQL
+	@test -f $(DEMO)/config.yaml || $(BIN)/dicebeam demo $(DEMO)
+	$(BIN)/dicebeam evaluate $(DEMO)/config.yaml
+	@echo
+	$(BIN)/dicebeam query $(DEMO)/reports "SELECT sample_id, site, class_name, round(dice, 4) AS dice, true_positives AS tp, false_positives AS fp, false_negatives AS fn FROM samples WHERE state <> 'absent' AND run_id = (SELECT max(run_id) FROM runs) ORDER BY samples.dice, sample_id LIMIT 5"
+
+test: $(VENV)/.dev ## run the tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.dev ## ruff: style and mistakes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy, strict on the three rooms
+	$(BIN)/mypy
+
+check: lint types test ## lint, types and tests: what CI runs
+
+bench: $(VENV)/.dev ## measure throughput, memory and start against what they are held to
+	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.start
+
+lock: $(VENV)/.dev ## resolve setup.py anew into the two lock files, for every supported Python
+	$(PIP) install uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --output-file requirements.lock setup.py
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra dev --constraint requirements.lock --output-file requirements-dev.lock setup.py
+
+clean: ## remove the environment, the demo and caches
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

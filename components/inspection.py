@@ -1,0 +1,68 @@
+"""What is in a TFRecord or a SavedModel, for people who write a config."""
+
+from pathlib import Path
+
+import numpy as np
+
+from components import examples, filesystems, images, signatures, tfrecord
+from schemas.errors import ConfigError, SampleError
+from schemas.records import Failure
+
+Sheet = tuple[str, list[str], list[tuple[str, ...]]]
+_SHOWN_BYTES = 60
+
+
+def inspect(path: str) -> Sheet:
+    """A title, column names and rows for whatever is at the path.
+
+    Raises:
+        ConfigError: if nothing is there. ModelError, SampleError: if it is neither of the two.
+    """
+    where = filesystems.absolute(path)
+    if filesystems.exists(f"{where.rstrip('/')}/saved_model.pb"):
+        return _model(where)
+    if not filesystems.exists(where) or Path(where).is_dir():
+        msg = (
+            f"expected a TFRecord file or a SavedModel folder at {path!r}, but there is "
+            f"{'a folder' if Path(where).is_dir() else 'nothing'}"
+        )
+        raise ConfigError(msg)
+    return _record(where)
+
+
+def _model(path: str) -> Sheet:
+    rows: list[tuple[str, ...]] = [
+        (signature.name, way, str(info))
+        for signature in signatures.read(path).values()
+        for way, infos in (("input", signature.inputs), ("output", signature.outputs))
+        for info in infos.values()
+    ]
+    return f"SavedModel {path}", ["signature", "", "name: dtype shape"], rows
+
+
+def _record(path: str) -> Sheet:
+    with filesystems.reading(path) as file:
+        first = next(tfrecord.records(file, path), None)
+    if first is None or isinstance(first, Failure):
+        msg = f"{path}: {first.message if first else 'expected a TFRecord, but the file has no record'}"
+        raise SampleError(msg)
+    example = examples.parse(first.data)
+    rows: list[tuple[str, ...]] = [(key, *_described(example, key)) for key in sorted(example)]
+    return f"first record of {path}: {len(first.data):,} bytes", ["feature", "kind", "values", "first"], rows
+
+
+def _described(example: examples.Example, key: str) -> tuple[str, str, str]:
+    found = example[key]
+    if isinstance(found, list):
+        return "bytes", str(len(found)), _described_bytes(found[0])
+    kind = "int64" if np.issubdtype(found.dtype, np.integer) else "float"
+    return kind, str(len(found)), ", ".join(str(value) for value in found[:6])
+
+
+def _described_bytes(data: bytes) -> str:
+    for name, magic in (("PNG", images.PNG), ("JPEG", images.JPEG), ("GIF", images.GIF), ("BMP", images.BMP)):
+        if data.startswith(magic):
+            height, width = images.size(data)
+            return f"{name} image, {height} x {width}, {len(data):,} bytes"
+    text = data[:_SHOWN_BYTES].decode("utf-8", "backslashreplace")
+    return text if text.isprintable() and len(data) <= _SHOWN_BYTES else f"{len(data):,} bytes"

@@ -1,0 +1,73 @@
+"""SQL over the tables of an output folder, with DuckDB: one view for each table, read-only."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from components import filesystems
+from schemas import tables
+from schemas.errors import ConfigError, ReportError
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Column names and rows."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+
+
+def query(output: str, sql: str) -> Result:
+    """Run a statement over the views samples, classes, slices, failures and runs of an output folder.
+
+    Beside a table's columns every view has the partition keys `eval_date` (DATE) and `run_id`. The statement
+    can read nothing but the tables.
+
+    Raises:
+        ReportError: if there are no tables. ConfigError: if the statement is wrong.
+    """
+    connection = connect(output)
+    try:
+        cursor = connection.execute(sql)
+        return Result([column[0] for column in cursor.description or []], cursor.fetchall())
+    except duckdb.Error as error:
+        msg = f"the query failed: {error}"
+        raise ConfigError(msg) from error
+    finally:
+        connection.close()
+
+
+def connect(output: str) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB whose views are the tables, and that can open nothing else.
+
+    Raises:
+        ReportError: if the folder has no `runs` table.
+    """
+    root = filesystems.absolute(output).rstrip("/")
+    present = [name for name in tables.TABLES if filesystems.match(f"{root}/{name}/*/*/*.parquet")]
+    if "runs" not in present:
+        msg = f"expected the tables of a run in {root!r}, but there is no complete run"
+        raise ReportError(msg)
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    for name in present:
+        pattern = f"{root}/{name}/*/*/*.parquet".replace("'", "''")
+        connection.execute(
+            f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{pattern}', hive_partitioning = true, "  # noqa: S608
+            "hive_types = {'eval_date': DATE, 'run_id': VARCHAR}, union_by_name = true)"
+        )
+    if not filesystems.is_remote(root):
+        connection.execute(f"SET allowed_directories = ['{root.replace(chr(39), chr(39) * 2)}']")
+        connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def views(output: str) -> Result:
+    """Every view with its columns and their types."""
+    sql = (
+        'SELECT table_name AS "view", column_name AS "column", data_type AS "type" FROM information_schema.columns '
+        "WHERE table_schema = 'main' ORDER BY table_name, ordinal_position"
+    )
+    return query(output, sql)

@@ -1,0 +1,119 @@
+"""What a person sees while a run goes on: a bar on a terminal, one line a minute in a log."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from components import run_files, tally
+from pipeline import options
+from pipeline.plan import Plan
+
+REFRESH_SECONDS = 0.5
+LISTING_SECONDS = 5.0
+LOG_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How far a run is. Time left is judged by bytes, because nobody knows the records before they are read."""
+
+    scored: int
+    failed: int
+    bytes_read: int
+    shards_done: int
+
+
+def in_process(plan: Plan, already: int) -> Callable[[], Snapshot]:
+    """Progress of workers in this process, to the batch; `already` bytes were committed before."""
+    sizes = {shard.path: shard.size_bytes for shard in plan.shards}
+
+    def look() -> Snapshot:
+        now = tally.snapshot()
+        read = sum(min(count, sizes.get(path, count)) for path, count in now.bytes_read.items())
+        return Snapshot(now.scored, now.failed, already + read, now.shards_done)
+
+    return look
+
+
+def by_files(plan: Plan) -> Callable[[], Snapshot]:
+    """Progress of workers elsewhere, to the shard: what they have committed."""
+    sizes = {run_files.file_name(shard.path): shard.size_bytes for shard in plan.shards}
+    before = set(run_files.sample_files(plan.run))
+    known: dict[str, run_files.ShardRecord] = {}
+
+    def look() -> Snapshot:
+        files = run_files.sample_files(plan.run)
+        for name in set(files) - before - set(known):
+            known[name] = run_files.read_shard_record(files[name].path)
+        scored, failed = (sum(getattr(r, field) for r in known.values()) for field in ("scored", "failed"))
+        return Snapshot(scored, failed, sum(sizes.get(name, 0) for name in files), len(known))
+
+    return look
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        scored, seconds = task.fields["scored"], task.elapsed or 0.0
+        return Text(f"{scored / seconds:,.1f} samples/s" if seconds and scored else "starting", style="cyan")
+
+
+@contextmanager
+def shown(plan: Plan, console: Console) -> Iterator[None]:
+    """Show progress until the block ends."""
+    names = run_files.sample_files(plan.run)
+    total = sum(shard.size_bytes for shard in plan.shards)
+    already = sum(shard.size_bytes for shard in plan.shards if run_files.file_name(shard.path) in names)
+    local = options.in_this_process(plan.options)
+    look = in_process(plan, already) if local else by_files(plan)
+    stop = threading.Event()
+    if console.is_terminal:
+        watch = threading.Thread(target=_bar, args=(look, stop, console, total, local), daemon=True)
+    else:
+        watch = threading.Thread(target=_lines, args=(look, stop, total, already), daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watch.join()
+
+
+def _bar(look: Callable[[], Snapshot], stop: threading.Event, console: Console, total: int, local: bool) -> None:
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[scored]:,} samples"), _Rate(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("evaluating", total=total or None, scored=0)
+        while True:
+            now = look()
+            failed = f", {now.failed:,} failed" if now.failed else ""
+            progress.update(task, completed=now.bytes_read, scored=now.scored, description=f"evaluating{failed}")
+            if stop.wait(REFRESH_SECONDS if local else LISTING_SECONDS):
+                return
+
+
+def _lines(look: Callable[[], Snapshot], stop: threading.Event, total: int, already: int) -> None:
+    started = time.monotonic()
+    while not stop.wait(LOG_SECONDS):
+        sys.stderr.write(line(look(), total, already, time.monotonic() - started) + "\n")
+        sys.stderr.flush()
+
+
+def line(now: Snapshot, total: int, already: int, seconds: float) -> str:
+    """One line of a log."""
+    share = now.bytes_read / total if total else 0.0
+    done = now.bytes_read - already
+    left = f", about {(total - now.bytes_read) / done * seconds / 60:.0f} min left" if done > 0 else ""
+    failed = f", {now.failed:,} failed" if now.failed else ""
+    return (
+        f"dicebeam: {now.scored:,} samples scored{failed}, {now.scored / seconds:,.1f} a second, "
+        f"{share:.0%} of the bytes{left}"
+    )

@@ -1,0 +1,45 @@
+"""Keep the libraries' notices off the terminal; what matters comes back as an error or a table."""
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def load_tensorflow(*, verbose: bool) -> None:
+    """Import TensorFlow without its notices, and set what is logged from here on."""
+    if verbose:
+        logging.basicConfig(level=logging.INFO)
+    else:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        logging.basicConfig(level=logging.ERROR)
+        logging.getLogger().setLevel(logging.ERROR)
+    with _muted_stderr(verbose=verbose):
+        import tensorflow as tf
+    tf.get_logger().setLevel("INFO" if verbose else "ERROR")
+
+
+@contextmanager
+def _muted_stderr(*, verbose: bool) -> Iterator[None]:
+    """Hold back what is written to file descriptor 2, and show it if the block fails.
+
+    TensorFlow's libraries write notices while they are loaded, before any setting of theirs is read.
+    """
+    if verbose:
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

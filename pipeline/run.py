@@ -1,0 +1,106 @@
+"""Run a plan and say what became of it; errors of workers come back as what they were there."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.runners.runner import PipelineState
+
+from components import filesystems, reports, run_files, tally
+from pipeline import graph
+from pipeline.plan import Plan
+from schemas import errors, tables
+
+_RAISED = re.compile(r"schemas\.errors\.(\w+Error): (.*?)(?: \[while running|\n|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished run: its `runs` row, its tables and where they are."""
+
+    run: run_files.Run
+    row: dict[str, Any]
+    classes: pa.Table
+    slices: pa.Table
+    first_failures: list[dict[str, Any]]
+
+    @property
+    def valid(self) -> bool:
+        """Whether something was scored and the failures are within the budget."""
+        return bool(self.row["status"] == reports.DONE)
+
+
+def execute(plan: Plan) -> Outcome:
+    """Evaluate and read back the tables.
+
+    Raises:
+        DicebeamError: what a worker raised, by its type, or that the runner did not finish.
+    """
+    tally.reset()
+    pipeline = beam.Pipeline(options=plan.options)
+    graph.evaluate(pipeline, plan.graph)
+    try:
+        state = pipeline.run().wait_until_finish()
+    except Exception as error:
+        known = raised_by_worker(error)
+        if known is None:
+            raise
+        raise known from error
+    if state not in (None, PipelineState.DONE):
+        msg = (
+            f"run {plan.run.run_id!r}: the runner ended in the state {state}; run the same command with "
+            f"--run-id {plan.run.run_id} to go on"
+        )
+        raise errors.ReportError(msg)
+    return outcome(plan.run)
+
+
+def raised_by_worker(error: BaseException) -> errors.DicebeamError | None:
+    """The error of ours that a runner wrapped, or None.
+
+    Runners hand errors on as text, so the type and message are read from there.
+    """
+    found = _RAISED.findall(f"{type(error).__module__}.{type(error).__qualname__}: {error}")
+    if not found:
+        return None
+    name, message = found[-1]
+    kind = getattr(errors, name, errors.DicebeamError)
+    made: errors.DicebeamError = kind(message)
+    return made
+
+
+def outcome(run: run_files.Run) -> Outcome:
+    """Read the tables of a complete run.
+
+    Raises:
+        ReportError: if the run has no `runs` row.
+    """
+    rows = _read(run, "runs")
+    if rows.num_rows != 1:
+        msg = f"run {run.run_id!r} is not complete: expected one row in {run.folder('runs')}, but got {rows.num_rows}"
+        raise errors.ReportError(msg)
+    failures = _first_failures(run) if rows["failed"][0].as_py() else []
+    return Outcome(run, rows.to_pylist()[0], _read(run, "classes"), _read(run, "slices"), failures)
+
+
+def _read(run: run_files.Run, table: str) -> pa.Table:
+    schema = {"runs": tables.RUNS, "classes": tables.CLASSES, "slices": tables.SLICES}[table]
+    parts = []
+    for file in filesystems.match(f"{run.folder(table)}/*.parquet"):
+        with filesystems.reading(file.path) as opened:
+            parts.append(pq.read_table(opened).cast(schema))
+    return pa.concat_tables(parts) if parts else schema.empty_table()
+
+
+def _first_failures(run: run_files.Run, limit: int = 3) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for file in filesystems.match(f"{run.folder('failures')}/*.parquet"):
+        with filesystems.reading(file.path) as opened:
+            batch = next(pq.ParquetFile(opened).iter_batches(limit), None)
+        rows += batch.to_pylist() if batch is not None else []
+        if len(rows) >= limit:
+            break
+    return rows[:limit]
