@@ -72,9 +72,10 @@ def shown(plan: Plan, console: Console) -> Iterator[None]:
     already = sum(shard.size_bytes for shard in plan.shards if run_files.file_name(shard.path) in names)
     local = options.in_this_process(plan.options)
     look = in_process(plan, already) if local else by_files(plan)
+    refresh = REFRESH_SECONDS if local else LISTING_SECONDS
     stop = threading.Event()
     if console.is_terminal:
-        watch = threading.Thread(target=_bar, args=(look, stop, console, total, local), daemon=True)
+        watch = threading.Thread(target=_bar, args=(look, stop, console, total, refresh), daemon=True)
     else:
         watch = threading.Thread(target=_lines, args=(look, stop, total, already), daemon=True)
     watch.start()
@@ -85,7 +86,7 @@ def shown(plan: Plan, console: Console) -> Iterator[None]:
         watch.join()
 
 
-def _bar(look: Callable[[], Snapshot], stop: threading.Event, console: Console, total: int, local: bool) -> None:
+def _bar(look: Callable[[], Snapshot], stop: threading.Event, console: Console, total: int, refresh: float) -> None:
     columns = (
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[scored]:,} samples"), _Rate(), TimeRemainingColumn(),
@@ -96,7 +97,7 @@ def _bar(look: Callable[[], Snapshot], stop: threading.Event, console: Console, 
             now = look()
             failed = f", {now.failed:,} failed" if now.failed else ""
             progress.update(task, completed=now.bytes_read, scored=now.scored, description=f"evaluating{failed}")
-            if stop.wait(REFRESH_SECONDS if local else LISTING_SECONDS):
+            if stop.wait(refresh):
                 return
 
 
