@@ -33,17 +33,23 @@ class Scores(NamedTuple):
 ScoreFunction = Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], Scores]
 
 
-def prepare(images: tf.Tensor, agreement: Agreement, scale: str) -> tf.Tensor:
+def prepare(images: tf.Tensor, agreement: Agreement, scale: str, largest: tf.Tensor) -> tf.Tensor:
     """Images as the signature takes them: resized (bilinear), scaled and cast.
 
-    Division by the dtype's largest value is done in float32, as `value / 255`.
+    Args:
+        images: `[B, *S, channels]`.
+        agreement: what the signature takes.
+        scale: `unit` (0..1), `signed` (-1..1) or `none`, for integer images and float models.
+        largest: largest value of the images' dtype, float32. Inside a graph it must not be a constant: the graph
+            optimizer turns division by a constant into multiplication by its reciprocal, which is not `value / 255`
+            in the last bit and flips pixels.
     """
     dtype = tf.dtypes.as_dtype(agreement.input_dtype)
     source = images.dtype
     if agreement.size is not None and agreement.spatial_rank == 2:  # noqa: PLR2004
         images = _resized(tf.cast(images, tf.float32), tf.constant(agreement.size))
     if source.is_integer and dtype.is_floating and scale != "none":
-        images = tf.cast(images, tf.float32) / float(source.max)
+        images = tf.cast(images, tf.float32) / largest
         if scale == "signed":
             images = images * 2.0 - 1.0
     elif images.dtype.is_floating and dtype.is_integer:
@@ -120,9 +126,14 @@ def score_function(
     """
     rank, n_classes = agreement.spatial_rank, len(labels.classes)
 
+    @cache
+    def largest_value(dtype: tf.DType) -> tf.Variable:
+        with tf.init_scope():
+            return tf.Variable(float(dtype.max) if dtype.is_integer else 1.0, trainable=False)
+
     def score(images: tf.Tensor, masks: tf.Tensor, ignored: tf.Tensor | None = None) -> Scores:
         if settings.input.kind == "image":
-            images = prepare(images, agreement, settings.input.scale)
+            images = prepare(images, agreement, settings.input.scale, largest_value(images.dtype))
             images = tf.ensure_shape(images, agreement.input_shape)
         output = signature(**{agreement.input_name: images})[agreement.output_name]
         probs = probabilities(output, settings, rank, n_classes)
