@@ -152,7 +152,7 @@ def score_function(
 
     @cache
     def traced(*specs: Any) -> ScoreFunction:  # noqa: ANN401 - TensorSpecs
-        return tf.function(score, input_signature=list(specs)).get_concrete_function()  # type: ignore[no-any-return]
+        return tf.function(score, input_signature=list(specs), autograph=False).get_concrete_function()  # type: ignore[no-any-return]
 
     def call(images: tf.Tensor, masks: tf.Tensor, ignored: tf.Tensor | None) -> Scores:
         given = [images, masks] if ignored is None else [images, masks, ignored]
