@@ -10,7 +10,7 @@ from schemas import features as feature_contract
 from schemas.features import FeatureKeys
 from schemas.labels import IgnoreLabels, LabelSettings
 from schemas.model import InputSettings, ModelSettings, OutputKind
-from schemas.settings import Settings
+from schemas.settings import Integer, Number, Settings
 
 NOT_IN_FINGERPRINT = {"examples", "model", "output", "max_failed_fraction"}
 """Keys that do not change how a sample is scored, or that have a fingerprint of their own."""
@@ -50,16 +50,16 @@ class Config(Settings):
     classes: Annotated[tuple[str, ...], Field(min_length=2)]
     features: Annotated[FeatureKeys, BeforeValidator(_keys)] = feature_contract.PRESETS["deeplab"]
     ignore_label: IgnoreLabels = ()
-    mask_values: dict[int, int | None] = Field(default_factory=dict)
-    label_offset: int = 0
+    mask_values: dict[Integer, Integer | None] = Field(default_factory=dict)
+    label_offset: Integer = 0
     input: InputSettings = InputSettings()
     output_kind: OutputKind = "softmax"
     output_name: str | None = None
-    threshold: float = Field(default=0.5, ge=0, lt=1)
+    threshold: Number = Field(default=0.5, ge=0, lt=1)
     slices: Annotated[tuple[SliceSpec, ...], BeforeValidator(_slice_specs)] = ()
-    batch_size: int = Field(default=16, gt=0)
+    batch_size: Integer = Field(default=16, gt=0)
     foreground: tuple[str, ...] | None = None
-    max_failed_fraction: float = Field(default=0.0, ge=0, le=1)
+    max_failed_fraction: Number = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _check(self) -> "Config":

@@ -1,6 +1,8 @@
 """A YAML file and `--set` overrides to a Config, with errors that name the key and what to write."""
 
 import difflib
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     """SafeLoader, but a key given twice is an error and not a silent last-one-wins."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        repeated = {str(key) for key in keys if keys.count(key) > 1}
+        keys = [str(self.construct_object(key, deep=True)) for key, _ in node.value]
+        repeated = [key for key, times in Counter(keys).items() if times > 1]
         if repeated:
             msg = f"the key {', '.join(sorted(repeated))} is there twice"
             raise yaml.constructor.ConstructorError(None, None, msg, node.start_mark)
@@ -48,7 +50,7 @@ def load(path: str, overrides: Sequence[str] = ()) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        lines = [_line(e) for e in error.errors(include_url=False)]
+        lines = [_line(e) for e in _mistakes(error.errors(include_url=False))]
         raise ConfigError("\n".join([f"{path}: {len(lines)} mistake{'s' * (len(lines) > 1)}", *lines])) from error
 
 
@@ -75,14 +77,32 @@ def _apply(values: dict[str, Any], override: str) -> None:
     target[last] = _parse(text, f"--set {override}")
 
 
+def _mistakes(errors: Sequence[Any]) -> list[Mapping[str, Any]]:
+    """Each mistake once: not a list that has a wrong item, nor a string where a list was meant.
+
+    Pydantic names the types it has tried, as in (..., "shape", "tuple[...]", 0) and (..., "shape", "str").
+    """
+    places = [error["loc"] for error in errors]
+    tried = {place[:i] for place in places for i, part in enumerate(place) if str(part).startswith("tuple[")}
+    return [
+        error
+        for error, place in zip(errors, places, strict=True)
+        if not any(len(other) > len(place) and other[: len(place)] == place for other in places)
+        and not (place[-1:] == ("str",) and place[:-1] in tried)
+    ]
+
+
 def _line(error: Mapping[str, Any]) -> str:
-    place = [part for part in error["loc"] if part != "function-before[_feature()]"]
+    place = [part for part in error["loc"] if not str(part).startswith(("tuple[", "[key]"))]
     key = ".".join(map(str, place))
     if error["type"] == "extra_forbidden":
         return f"  {key}: no such key{_nearest(place)}"
     if error["type"] == "missing":
         return f"  {key}: is required"
-    reason = error["msg"].removeprefix("Value error, ")
+    reason = error["msg"].removeprefix("Value error, ").replace("valid tuple", "list").replace("Tuple", "List")
+    reason = re.sub(r"valid dictionary( or instance of \w+)?", "mapping", reason)
+    if isinstance(error["input"], bool) and error["type"] == "string_type":
+        reason += " (YAML reads yes and no as true and false; write them in quotes)"
     came = "" if error["type"] == "value_error" else f", but got {error['input']!r}"
     return f"  {key}: {reason}{came}" if key else f"  {reason}"
 

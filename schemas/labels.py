@@ -1,17 +1,18 @@
 """What the numbers in a mask mean: class ids, ignore labels, and how stored values map to them."""
 
+from collections import Counter
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from schemas.settings import Settings
+from schemas.settings import Integer, Settings
 
 
 def _as_tuple(value: object) -> object:
-    return (value,) if isinstance(value, int) else value
+    return value if isinstance(value, (str, list, tuple)) else (value,)
 
 
-IgnoreLabels = Annotated[tuple[int, ...], BeforeValidator(_as_tuple)]
+IgnoreLabels = Annotated[tuple[Integer, ...], BeforeValidator(_as_tuple)]
 
 
 class LabelSettings(Settings):
@@ -27,12 +28,12 @@ class LabelSettings(Settings):
 
     classes: tuple[str, ...] = Field(min_length=2)
     ignore_label: IgnoreLabels = ()
-    mask_values: dict[int, int | None] = Field(default_factory=dict)
-    label_offset: int = 0
+    mask_values: dict[Integer, Integer | None] = Field(default_factory=dict)
+    label_offset: Integer = 0
 
     @model_validator(mode="after")
     def _check(self) -> "LabelSettings":
-        repeated = {name for name in self.classes if self.classes.count(name) > 1}
+        repeated = [name for name, times in Counter(self.classes).items() if times > 1]
         if repeated:
             msg = f"classes: every name must be there once, but {sorted(repeated)} are repeated"
             raise ValueError(msg)

@@ -1,6 +1,20 @@
 """The base of every piece of configuration: frozen, and unknown keys are errors."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+
+def _no_boolean(value: object) -> object:
+    """YAML reads `no` as false, which is a 0 to Python: `ignore_label: no` would ignore class 0."""
+    if isinstance(value, bool):
+        msg = f"expected a number, but got {value} (YAML's yes, no, true or false)"
+        raise ValueError(msg)  # noqa: TRY004 - pydantic collects ValueErrors
+    return value
+
+
+Integer = Annotated[int, BeforeValidator(_no_boolean)]
+Number = Annotated[float, BeforeValidator(_no_boolean)]
 
 
 class Settings(BaseModel):

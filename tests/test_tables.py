@@ -1,0 +1,126 @@
+"""The Parquet contract, column by column as DESIGN section 7 has it."""
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import tables
+from schemas.errors import ConfigError
+
+COUNT, NUMBER, TEXT, ID = "int64", "double", "string", "int32"
+TIME = "timestamp[us, tz=UTC]"
+
+
+def columns(schema):
+    return {field.name: str(field.type) for field in schema}
+
+
+def spelled(text, kind):
+    return dict.fromkeys(text.replace(",", " ").split(), kind)
+
+
+SAMPLES_TAIL = {
+    "class_id": ID, "class_name": TEXT, "state": TEXT,
+    **spelled("true_positives false_positives false_negatives pixels ignored_pixels", COUNT),
+    **spelled("soft_intersection soft_predicted soft_predicted_sq dice iou precision recall soft_dice", NUMBER),
+}  # fmt: skip
+SAMPLES_HEAD = {"sample_id": TEXT, "shard": TEXT, "record": COUNT, "byte_offset": COUNT}
+
+
+def test_samples_has_the_slice_columns_between_lineage_and_class():
+    expected = {**SAMPLES_HEAD, "site": TEXT, "meta_sequence": TEXT, **SAMPLES_TAIL}
+    found = columns(tables.samples_schema(["site", "meta_sequence"]))
+    assert found == expected
+    assert list(found) == list(expected)
+
+
+def test_samples_without_slices():
+    assert columns(tables.samples_schema([])) == {**SAMPLES_HEAD, **SAMPLES_TAIL}
+
+
+def test_classes():
+    assert columns(tables.CLASSES) == {
+        "slice": TEXT, "class_id": ID, "class_name": TEXT,
+        **spelled("n_samples n_present n_missed n_false_alarm n_absent", COUNT),
+        **spelled("true_positives false_positives false_negatives pixels ignored_pixels", COUNT),
+        **spelled("soft_intersection soft_predicted soft_predicted_sq", NUMBER),
+        **spelled("dice_mean dice_std dice_min dice_p05 dice_p25 dice_p50 dice_p75 dice_p95 dice_max", NUMBER),
+        **spelled("dice_mean_low dice_mean_high dice_pooled iou_mean iou_pooled precision_pooled", NUMBER),
+        **spelled("recall_pooled soft_dice_mean", NUMBER),
+    }  # fmt: skip
+
+
+def test_slices():
+    assert columns(tables.SLICES) == {
+        "slice": TEXT, "n_samples": COUNT, **spelled("dice_mean dice_mean_low dice_mean_high dice_pooled", NUMBER)
+    }  # fmt: skip
+
+
+def test_failures():
+    assert columns(tables.FAILURES) == {
+        "shard": TEXT, "record": COUNT, "byte_offset": COUNT, **spelled("sample_id stage error message", TEXT)
+    }  # fmt: skip
+
+
+def test_runs():
+    assert columns(tables.RUNS) == {
+        **spelled("status config config_fingerprint model model_fingerprint", TEXT),
+        **spelled("shards records scored failed", COUNT),
+        **spelled("versions runner", TEXT), "started": TIME, "finished": TIME,
+        **spelled("seconds samples_per_second", NUMBER),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("schema", [tables.CLASSES, tables.SLICES, tables.FAILURES, tables.RUNS])
+def test_partition_keys_are_not_repeated_inside_the_files(schema):
+    assert not {"eval_date", "run_id"} & set(schema.names)
+
+
+@pytest.mark.parametrize(
+    ("feature", "column"),
+    [("site", "site"), ("meta/sequence", "meta_sequence"), ("a.b-c d", "a_b_c_d"), ("Größe", "Gr__e"), ("x_1", "x_1")],
+)
+def test_slice_column_names(feature, column):
+    assert tables.slice_column(feature) == column
+
+
+@given(st.text(min_size=1))
+def test_a_slice_column_is_letters_digits_and_underscores(feature):
+    column = tables.slice_column(feature)
+    assert len(column) == len(feature)
+    assert set(column) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+
+
+def test_slice_columns_keep_their_order():
+    assert tables.slice_columns(["site", "meta/sequence", "age"]) == ["site", "meta_sequence", "age"]
+
+
+def test_two_features_of_one_column_are_refused():
+    with pytest.raises(ConfigError, match=r"the feature 'a\.b' needs the column 'a_b', which the feature 'a/b' alre"):
+        tables.slice_columns(["a/b", "a.b"])
+
+
+def test_columns_that_differ_in_case_only_are_refused():
+    with pytest.raises(ConfigError, match="'Site' needs the column 'Site', which the feature 'site' already has"):
+        tables.slice_columns(["site", "Site"])
+
+
+@pytest.mark.parametrize("name", [*SAMPLES_HEAD, *SAMPLES_TAIL, "eval_date", "run_id", "Dice", "class/id"])
+def test_a_slice_feature_named_like_a_fixed_column_is_refused(name):
+    with pytest.raises(ConfigError, match=r"which the column '[a-z_]+' already has; rename the feature"):
+        tables.slice_columns(["site", name])
+
+
+def test_every_file_says_its_version_and_run():
+    schema = tables.with_metadata(pa.schema([("a", pa.int64())]), "r1", {b"more": b"x"})
+    assert schema.metadata == {b"dicebeam.schema_version": b"1", b"dicebeam.run_id": b"r1", b"more": b"x"}
+
+
+@pytest.mark.parametrize("output", ["/reports", "/reports/"])
+def test_partition_is_hive_style(output):
+    assert tables.partition(output, "runs", "2026-11-23", "r1") == "/reports/runs/eval_date=2026-11-23/run_id=r1"
+
+
+def test_partition_of_a_bucket():
+    assert tables.partition("gs://b/x", "runs", "d", "r").startswith("gs://b/x/runs/")
