@@ -4,6 +4,7 @@ Local paths are made absolute where they enter, because a worker may run in anot
 Beam matches no relative pattern without a folder in it.
 """
 
+import glob
 import gzip
 import io
 import os
@@ -40,9 +41,14 @@ def match(pattern: str) -> list[Shard]:
     return sorted((s for s in shards if is_remote(s.path) or Path(s.path).is_file()), key=lambda s: s.path)
 
 
+def below(folder: str, pattern: str) -> list[Shard]:
+    """Files below a folder that match a glob; `*`, `?` and `[` in the folder's own name mean themselves."""
+    return match(f"{glob.escape(folder.rstrip('/'))}/{pattern}")
+
+
 def exists(path: str) -> bool:
     """Whether a file or folder is there. An object store has no folders: there, whether anything is below."""
-    return bool(FileSystems.exists(path)) or (is_remote(path) and bool(match(f"{path.rstrip('/')}/**")))
+    return bool(FileSystems.exists(path)) or (is_remote(path) and bool(below(path, "**")))
 
 
 @contextmanager
@@ -114,7 +120,7 @@ def delete(path: str) -> None:
 def copy_folder(source: str, destination: Path) -> None:
     """Copy every file below a folder to a local folder."""
     root = source.rstrip("/") + "/"
-    for entry in match(f"{root}**"):
+    for entry in below(source, "**"):
         target = destination / entry.path[len(root) :]
         target.parent.mkdir(parents=True, exist_ok=True)
         with reading_stored(entry.path) as file, target.open("wb") as out:

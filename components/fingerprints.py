@@ -17,7 +17,7 @@ def model_fingerprint(path: str) -> str:
     root = filesystems.absolute(path).rstrip("/") + "/"
     digest = hashlib.sha256()
     try:
-        files = filesystems.match(f"{root}**")
+        files = filesystems.below(root, "**")
         for file in files:
             digest.update(f"{file.path[len(root) :]}\0{file.size_bytes}\0".encode())
             with filesystems.reading_stored(file.path) as opened:

@@ -1,5 +1,7 @@
 """SQL over the tables of an output folder, with DuckDB: one view for each table, read-only."""
 
+import glob
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +31,7 @@ def query(output: str, sql: str) -> Result:
     """
     connection = connect(output)
     try:
+        _check_reads_only(sql)
         cursor = connection.execute(sql)
         return Result([column[0] for column in cursor.description or []], cursor.fetchall())
     except duckdb.Error as error:
@@ -38,6 +41,21 @@ def query(output: str, sql: str) -> Result:
         connection.close()
 
 
+def _check_reads_only(sql: str) -> None:
+    """One SELECT (also written as FROM, DESCRIBE, SUMMARIZE or SHOW), or its plan.
+
+    DuckDB can be kept from reading elsewhere, but where it can read it can write: COPY, ATTACH and EXPORT
+    would put files between the tables.
+    """
+    statements = duckdb.extract_statements(sql)
+    kinds = [statement.type for statement in statements]
+    plan = kinds == [duckdb.StatementType.EXPLAIN] and not re.search("analy[sz]e", sql, re.IGNORECASE)
+    if kinds != [duckdb.StatementType.SELECT] and not plan:
+        has = ", ".join(kind.name for kind in kinds) or "nothing"
+        msg = f"expected one SELECT, because the tables are read only, but got {has}"
+        raise ConfigError(msg)
+
+
 def connect(output: str) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB whose views are the tables, and that can open nothing else.
 
@@ -45,23 +63,29 @@ def connect(output: str) -> duckdb.DuckDBPyConnection:
         ReportError: if the folder has no `runs` table.
     """
     root = filesystems.absolute(output).rstrip("/")
-    present = [name for name in tables.TABLES if filesystems.match(f"{root}/{name}/*/*/*.parquet")]
+    present = [name for name in tables.TABLES if filesystems.below(f"{root}/{name}", "*/*/*.parquet")]
     if "runs" not in present:
         msg = f"expected the tables of a run in {root!r}, but there is no complete run"
         raise ReportError(msg)
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     for name in present:
-        pattern = f"{root}/{name}/*/*/*.parquet".replace("'", "''")
+        pattern = _quoted(f"{glob.escape(root)}/{name}/*/*/*.parquet")
         connection.execute(
             f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{pattern}', hive_partitioning = true, "  # noqa: S608
             "hive_types = {'eval_date': DATE, 'run_id': VARCHAR}, union_by_name = true)"
         )
     if not filesystems.is_remote(root):
-        connection.execute(f"SET allowed_directories = ['{root.replace(chr(39), chr(39) * 2)}']")
+        # DuckDB holds the pattern against these as well as the files
+        quoted = ", ".join(f"'{_quoted(folder)}'" for folder in (root, glob.escape(root)))
+        connection.execute(f"SET allowed_directories = [{quoted}]")
         connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
 
 
 def views(output: str) -> Result:

@@ -94,9 +94,9 @@ def write(
     """
     check_accounting(totals, shards)
     run, by_key = settings.run, {GroupKey(*key): state for key, state in states}
+    _check_failures(run, totals)
     run_files.write_table(report_rows.class_table(by_key, settings.classes), run, "classes", FILE)
     run_files.write_table(report_rows.slice_table(by_key, settings.foreground), run, "slices", FILE)
-    _check_failures(run, totals)
     row = run_row(settings, totals, scored_now, datetime.now(UTC))
     return run_files.write_table(pa.Table.from_pylist([row], schema=tables.RUNS), run, "runs", FILE)
 
@@ -104,7 +104,7 @@ def write(
 def _check_failures(run: run_files.Run, totals: RunTotals) -> None:
     """Every failed record has its row; a run without any gets an empty file, so that the table is there."""
     rows = 0
-    for file in filesystems.match(f"{run.folder('failures')}/*.parquet"):
+    for file in filesystems.below(run.folder("failures"), "*.parquet"):
         with filesystems.reading(file.path) as opened:
             rows += pq.ParquetFile(opened).metadata.num_rows
     if rows != totals.failed:

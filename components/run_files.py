@@ -87,14 +87,22 @@ def check_same_run(record: ShardRecord, run: Run, path: str) -> None:
 
 
 def read_shard_record(path: str) -> ShardRecord:
-    """What a sample file says of its shard, held against the rows it has.
+    """What a sample file says of its shard.
 
     Raises:
-        ReportError: if it is no sample file, or its rows are not what its metadata says.
+        ReportError: if it is no sample file.
     """
-    with filesystems.reading(path) as file:
-        parquet = pq.ParquetFile(file)
-        return shard_record(parquet.metadata.metadata, path)
+    return shard_record(_metadata(path).metadata, path)
+
+
+def _metadata(path: str) -> pq.FileMetaData:
+    try:
+        with filesystems.reading(path) as file:
+            metadata: pq.FileMetaData = pq.ParquetFile(file).metadata
+    except pa.ArrowInvalid as error:
+        msg = f"expected a sample file at {path}, but it is no Parquet file: {error}; delete it and run again"
+        raise ReportError(msg) from error
+    return metadata
 
 
 def committed(path: str, run: Run, n_classes: int) -> Committed:
@@ -103,9 +111,8 @@ def committed(path: str, run: Run, n_classes: int) -> Committed:
     Raises:
         ReportError: if its rows are not what its metadata says, or another config wrote it.
     """
-    record = read_shard_record(path)
-    with filesystems.reading(path) as file:
-        rows = pq.ParquetFile(file).metadata.num_rows
+    metadata = _metadata(path)
+    record, rows = shard_record(metadata.metadata, path), metadata.num_rows
     check_same_run(record, run, path)
     if rows != record.scored * n_classes or record.records != record.scored + record.failed:
         msg = f"{path} has {rows} rows, but its metadata says {record}; delete the file and run again"
@@ -115,13 +122,13 @@ def committed(path: str, run: Run, n_classes: int) -> Committed:
 
 def sample_files(run: Run) -> dict[str, Shard]:
     """The committed sample files of a run, by name."""
-    return {shard.path.rpartition("/")[2]: shard for shard in filesystems.match(f"{run.folder('samples')}/*.parquet")}
+    return {shard.path.rpartition("/")[2]: shard for shard in filesystems.below(run.folder("samples"), "*.parquet")}
 
 
 def find_eval_date(output: str, run_id: str) -> str | None:
     """The date under which a run id stands already, None if it does not."""
-    pattern = tables.partition(output, "samples", "*", run_id) + "/*.parquet"
-    dates = {m[1] for shard in filesystems.match(pattern) if (m := re.search(r"/eval_date=([^/]+)/", shard.path))}
+    files = filesystems.below(f"{output.rstrip('/')}/samples", f"eval_date=*/run_id={run_id}/*.parquet")
+    dates = {shard.path.split("/")[-3].removeprefix("eval_date=") for shard in files}
     if len(dates) > 1:
         msg = f"run {run_id!r} is there under several dates, {sorted(dates)}; use another --run-id"
         raise ReportError(msg)

@@ -89,7 +89,7 @@ def outcome(run: run_files.Run) -> Outcome:
 def _read(run: run_files.Run, table: str) -> pa.Table:
     schema = {"runs": tables.RUNS, "classes": tables.CLASSES, "slices": tables.SLICES}[table]
     parts = []
-    for file in filesystems.match(f"{run.folder(table)}/*.parquet"):
+    for file in filesystems.below(run.folder(table), "*.parquet"):
         with filesystems.reading(file.path) as opened:
             parts.append(pq.read_table(opened).cast(schema))
     return pa.concat_tables(parts) if parts else schema.empty_table()
@@ -97,7 +97,7 @@ def _read(run: run_files.Run, table: str) -> pa.Table:
 
 def _first_failures(run: run_files.Run, limit: int = 3) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for file in filesystems.match(f"{run.folder('failures')}/*.parquet"):
+    for file in filesystems.below(run.folder("failures"), "*.parquet"):
         with filesystems.reading(file.path) as opened:
             batch = next(pq.ParquetFile(opened).iter_batches(limit), None)
         rows += batch.to_pylist() if batch is not None else []
