@@ -1,5 +1,6 @@
 """tf.Examples: what a feature holds, with every doubt a SampleError that names the feature."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,7 +69,7 @@ def raw_tensor(example: Example, feature: TensorFeature) -> NDArray[Any]:
             does not fit the dtype.
     """
     shape = _shape(example, feature)
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)  # NumPy would wrap around where a record claims sizes of 2**32
     dtype = np.dtype(feature.dtype).newbyteorder("<")
     found = values(example, feature.key)
     if isinstance(found, list):
@@ -103,11 +104,13 @@ def _shape(example: Example, feature: TensorFeature) -> tuple[int, ...]:
 
 
 def _converted(found: NDArray[Any], dtype: np.dtype[Any], key: str) -> NDArray[Any]:
-    if np.issubdtype(dtype, np.floating):
-        return found.astype(dtype)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         converted = found.astype(dtype)
-    if not np.array_equal(converted.astype(np.float64), found.astype(np.float64)):
+    if np.issubdtype(dtype, np.floating):  # may round, but not overflow
+        fits = np.array_equal(np.isfinite(converted), np.isfinite(found))
+    else:
+        fits = np.array_equal(converted.astype(np.float64), found.astype(np.float64))
+    if not fits:
         msg = (
             f"{key!r} has values from {found.min()} to {found.max()}, which do not fit the dtype "
             f"{dtype.name} of the config"

@@ -127,7 +127,7 @@ def multi_label(stored: NDArray[Any], labels: LabelSettings) -> tuple[NDArray[np
     """Truth of a mask with one channel for each class, and the pixels that do not count.
 
     Args:
-        stored: `[*S, C]`; after mapping every value is 0 (not this class) or 1.
+        stored: `[*S, C]`; after mapping every value is 0 (not this class), null (the same) or 1.
         labels: `ignore_label` in any channel makes the pixel not count for any class.
 
     Returns:
@@ -136,7 +136,12 @@ def multi_label(stored: NDArray[Any], labels: LabelSettings) -> tuple[NDArray[np
     Raises:
         SampleError: if a value is neither 0 nor 1 after mapping.
     """
-    binary = labels.model_copy(update={"classes": ("absent", "present")})
+    usable = {value: to for value, to in labels.mask_values.items() if to in (None, 0, 1)}
+    if labels.mask_values and not usable:
+        raise SampleError(
+            "mask_values maps no value to 0 or 1, which a mask with one channel a class needs", stage=STAGE
+        )
+    binary = labels.model_copy(update={"classes": ("absent", "present"), "mask_values": usable})
     ids = class_ids(stored, binary)
     ignored = (ids == binary.ignored).any(-1)
     return ids == 1, ignored if ignored.any() else None

@@ -18,11 +18,21 @@ def ordered_map(function: Callable[[A], B], items: Iterable[A], *, threads: int,
     pool = ThreadPoolExecutor(threads, thread_name_prefix="dicebeam-decode")
     pending: deque[Future[B]] = deque()
     try:
-        for item in items:
-            pending.append(pool.submit(function, item))
+        for future in _futures(pool, function, items):
+            pending.append(future)
             if len(pending) > ahead:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _futures(pool: ThreadPoolExecutor, function: Callable[[A], B], items: Iterable[A]) -> Iterator[Future[B]]:
+    try:
+        for item in items:
+            yield pool.submit(function, item)
+    except Exception as error:  # noqa: BLE001 - raised when the results before it have been taken
+        broken: Future[B] = Future()
+        broken.set_exception(error)
+        yield broken

@@ -1,0 +1,216 @@
+"""tf.Examples: what a feature holds, and that every doubt names the feature."""
+
+from contextlib import suppress
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components import examples
+from schemas.errors import SampleError
+from schemas.features import TensorFeature
+from tests.builders import example, example_of
+
+
+def tensor(values, shape, dtype="uint8", **more):
+    return examples.raw_tensor(
+        examples.parse(example(t=values, **more)), TensorFeature(key="t", shape=shape, dtype=dtype)
+    )
+
+
+def test_the_three_kinds():
+    parsed = examples.parse(example(b=b"x", f=[1.5, 2.5], i=[1, -(2**40)]))
+    assert parsed["b"] == [b"x"]
+    np.testing.assert_array_equal(parsed["f"], np.float32([1.5, 2.5]))
+    np.testing.assert_array_equal(parsed["i"], [1, -(2**40)])
+
+
+def test_empty_features_are_not_there():
+    features = {"b": tf.train.Feature(bytes_list=tf.train.BytesList()), "none": tf.train.Feature()}
+    data = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    assert examples.parse(data) == {}
+
+
+@pytest.mark.parametrize("data", [b"abc", b"\x0a\x05\x0a\x03\x0a\xff\x00", b"\xff" * 20])
+def test_bytes_that_are_no_example(data):
+    with pytest.raises(SampleError, match=rf"the record \({len(data)} bytes\) is not a tf\.Example: .+"):
+        examples.parse(data)
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=200))
+def test_any_bytes_parse_or_are_a_sample_error(data):
+    with suppress(SampleError):
+        assert isinstance(examples.parse(data), dict)
+
+
+@given(st.integers(0, 10_000), st.binary(min_size=1, max_size=3))
+def test_a_damaged_example_parses_or_is_a_sample_error(at, noise):
+    data = example(image=b"x" * 40, numbers=[1, 2, 3], floats=[1.0], name="a")
+    at %= len(data)
+    with suppress(SampleError):
+        assert isinstance(examples.parse(data[:at] + noise + data[at + len(noise) :]), dict)
+
+
+def test_a_missing_feature_lists_what_the_record_has():
+    with pytest.raises(
+        SampleError, match="expected the feature 'mask', but it is missing or empty; the record has: a, i"
+    ):
+        examples.values(examples.parse(example(image=b"", a=1)), "mask")
+
+
+def test_a_missing_feature_of_an_empty_record():
+    with pytest.raises(SampleError, match="the record has: no features"):
+        examples.values({}, "mask")
+
+
+def test_single_bytes():
+    assert examples.single_bytes(examples.parse(example(a=b"\x00\x01")), "a") == b"\x00\x01"
+
+
+def test_numbers_where_bytes_are_expected_hint_at_shape():
+    with pytest.raises(SampleError, match=r"expected one byte string in 'a', but it holds 2 int64 values; .* `shape`"):
+        examples.single_bytes(examples.parse(example(a=[1, 2])), "a")
+
+
+def test_two_byte_strings_where_one_is_expected():
+    with pytest.raises(SampleError, match=r"expected one byte string in 'a', but it holds 2$"):
+        examples.single_bytes(examples.parse(example(a=[b"x", b"y"])), "a")
+
+
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "uint16", "uint32", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
+)
+def test_raw_bytes_are_little_endian(dtype):
+    array = np.arange(6).reshape(2, 3).astype(dtype)
+    found = tensor(array.astype(np.dtype(dtype).newbyteorder("<")).tobytes(), (2, 3), dtype)
+    np.testing.assert_array_equal(found, array)
+    assert found.dtype == array.dtype
+
+
+def test_two_bytes_by_hand():
+    assert tensor(b"\x2c\x01", (1,), "uint16").tolist() == [300]
+
+
+def test_raw_bool_bytes_count_as_true_whatever_they_are():
+    assert tensor(b"\x00\x01\xff", (3,), "bool").astype(np.uint8).tolist() == [0, 1, 1]
+
+
+def test_a_float_list():
+    found = tensor([0.5, 1.5], (1, 2), "float32")
+    assert (found.tolist(), found.dtype) == ([[0.5, 1.5]], np.float32)
+
+
+def test_an_int64_list_takes_the_dtype():
+    found = tensor([1, 255], (2,), "uint8")
+    assert (found.tolist(), found.dtype) == ([1, 255], np.uint8)
+
+
+def test_whole_floats_may_be_integers():
+    assert tensor([3.0, 4.0], (2,), "uint8").tolist() == [3, 4]
+
+
+def test_the_shape_may_be_a_feature():
+    assert tensor(bytes(range(6)), "s", s=[3, 2]).tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
+@pytest.mark.parametrize(("count", "dtype", "needs"), [(5, "uint8", 6), (7, "uint8", 6), (6, "uint16", 12)])
+def test_the_wrong_number_of_bytes(count, dtype, needs):
+    with pytest.raises(
+        SampleError, match=rf"'t' of shape \[2, 3\] and dtype {dtype} needs {needs} bytes, but has {count}"
+    ):
+        tensor(bytes(count), (2, 3), dtype)
+
+
+@pytest.mark.parametrize("values", [[1], [1, 2, 3], [1.0, 2.0, 3.0]])
+def test_the_wrong_number_of_values(values):
+    with pytest.raises(SampleError, match=rf"'t' of shape \[2\] needs 2 values, but has {len(values)}"):
+        tensor(values, (2,))
+
+
+def test_an_unpacked_list_is_noticed_by_its_length():
+    feature = b"\x1a\x04\x08\x01\x08\x02"
+    entry = b"\x0a\x01t\x12" + bytes([len(feature)]) + feature
+    unpacked = b"\x0a" + bytes([len(entry) + 2]) + b"\x0a" + bytes([len(entry)]) + entry
+    assert list(tf.train.Example.FromString(unpacked).features.feature["t"].int64_list.value) == [1, 2]
+    with pytest.raises(SampleError, match="needs 2 values, but has 1"):
+        examples.raw_tensor(examples.parse(unpacked), TensorFeature(key="t", shape=(2,)))
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "limits"),
+    [
+        ([0, 256], "uint8", "0 to 256"),
+        ([-1, 3], "uint8", "-1 to 3"),
+        ([0, 2**40], "int32", f"0 to {2**40}"),
+        ([0.5, 1.0], "uint8", "0.5 to 1.0"),
+        ([0.0, 1e30], "int64", "0.0 to .*"),
+        ([0.0, 70000.0], "float16", "0.0 to 70000.0"),
+        ([0, 70000], "float16", "0 to 70000"),
+        ([0, 2], "bool", "0 to 2"),
+        ([float("nan")], "uint8", "nan to nan"),
+    ],
+)
+def test_values_that_do_not_fit_the_dtype(values, dtype, limits):
+    with pytest.raises(SampleError, match=f"'t' has values from {limits}, which do not fit the dtype {dtype}"):
+        tensor(values, (len(values),), dtype)
+
+
+def test_infinite_and_missing_floats_stay_what_they_are():
+    np.testing.assert_array_equal(tensor([np.inf, np.nan], (2,), "float16"), np.float16([np.inf, np.nan]))
+
+
+@pytest.mark.parametrize("shape", [[0, 2], [2, -1]])
+def test_a_shape_with_a_size_below_one(shape):
+    with pytest.raises(SampleError, match=r"'s' says that 't' has the shape \[.*\]; every size must be at least 1"):
+        tensor(b"ab", "s", s=shape)
+
+
+def test_a_shape_whose_product_wraps_around():
+    with pytest.raises(SampleError, match=f"needs {2**64} bytes, but has 0"):
+        tensor(b"", "s", s=[2**32, 2**32])
+
+
+@pytest.mark.parametrize("shape", [b"2", 2.0])
+def test_a_shape_that_holds_no_integers(shape):
+    with pytest.raises(SampleError, match="expected int64 sizes in 's', the shape of 't'"):
+        tensor(b"ab", "s", s=shape)
+
+
+def test_a_shape_feature_that_is_missing():
+    with pytest.raises(SampleError, match="expected the feature 's', but it is missing"):
+        tensor(b"ab", "s")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("north", "north"), (b"\xc3\xa9", "é"), (b"a\xff", "a\\xff"), (3, "3"), (-1, "-1"), (0.5, "0.5"), (b"", "")],
+)
+def test_text(value, text):
+    assert examples.text(examples.parse(example(a=value)), "a") == text
+
+
+def test_text_that_is_not_there_is_none():
+    assert examples.text({}, "a") is None
+
+
+def test_text_of_several_values():
+    with pytest.raises(SampleError, match="expected one value in 'a', but it holds 2"):
+        examples.text(examples.parse(example(a=["x", "y"])), "a")
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        ({"a": "1", "b": "2"}, "1"),
+        ({"b": "2"}, "2"),
+        ({"a": "", "b": "2"}, "2"),
+        ({"a": 7}, "7"),
+        ({"c": "3"}, "shard#5"),
+        ({}, "shard#5"),
+    ],
+)
+def test_the_first_id_that_is_not_empty(features, expected):
+    assert examples.sample_id(examples.parse(example_of(features)), ("a", "b"), "shard#5") == expected
