@@ -80,9 +80,10 @@ def test_two_byte_strings_where_one_is_expected():
         examples.single_bytes(examples.parse(example(a=[b"x", b"y"])), "a")
 
 
-@pytest.mark.parametrize(
-    "dtype", ["uint8", "uint16", "uint32", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
-)
+DTYPES = ["uint8", "uint16", "uint32", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_raw_bytes_are_little_endian(dtype):
     array = np.arange(6).reshape(2, 3).astype(dtype)
     found = tensor(array.astype(np.dtype(dtype).newbyteorder("<")).tobytes(), (2, 3), dtype)
