@@ -74,7 +74,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
     for name, default in (
-        ("records", 768),
+        ("records", 1536),
         ("shards", 8),
         ("size", 256),
         ("batch", 16),

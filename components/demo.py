@@ -46,7 +46,7 @@ def make(folder: str, samples: int) -> str:
         raise ConfigError(msg)
     (root / "data").mkdir(parents=True)
     write_shards(root / "data", samples)
-    for name, blur, bias in (("v1", 5, 0.0), ("v2", 9, -1.5)):
+    for name, blur, bias in (("v1", 7, 0.0), ("v2", 5, -1.5)):
         module = _module(blur, bias)
         tf.saved_model.save(module, str(root / "models" / name), signatures=module.serve)
     config = root / "config.yaml"

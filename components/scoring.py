@@ -128,8 +128,7 @@ def score_function(
 
     @cache
     def largest_value(dtype: tf.DType) -> tf.Variable:
-        with tf.init_scope():
-            return tf.Variable(float(dtype.max) if dtype.is_integer else 1.0, trainable=False)
+        return tf.Variable(float(dtype.max) if dtype.is_integer else 1.0, trainable=False)
 
     def score(images: tf.Tensor, masks: tf.Tensor, ignored: tf.Tensor | None = None) -> Scores:
         if settings.input.kind == "image":
@@ -152,6 +151,7 @@ def score_function(
 
     @cache
     def traced(*specs: Any) -> ScoreFunction:  # noqa: ANN401 - TensorSpecs
+        largest_value(specs[0].dtype)  # made before the trace; a trace that makes a variable is done twice
         return tf.function(score, input_signature=list(specs), autograph=False).get_concrete_function()  # type: ignore[no-any-return]
 
     def call(images: tf.Tensor, masks: tf.Tensor, ignored: tf.Tensor | None) -> Scores:

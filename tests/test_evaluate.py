@@ -141,7 +141,7 @@ def test_classes_equal_a_groupby_over_the_oracle(made: list[Scene], model: str, 
     assert set(classes.index.get_level_values("slice")) == {"all", "site=north", "site=south", "site=NULL"}
     np.testing.assert_allclose(classes.dice_mean, groups.dice.mean(), rtol=1e-12)
     np.testing.assert_allclose(classes.dice_std, groups.dice.std(), rtol=1e-9)
-    pd.testing.assert_series_equal(classes.true_positives, groups.true_positives.sum())
+    assert classes.true_positives.tolist() == groups.true_positives.sum().tolist()
     pooled = groups[COUNTS].sum()
     dice = 2 * pooled.true_positives / (2 * pooled.true_positives + pooled.false_positives + pooled.false_negatives)
     np.testing.assert_allclose(classes.dice_pooled, dice, rtol=1e-14)

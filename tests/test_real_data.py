@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 from tests import builders
 from tests.evaluating import evaluate, table
@@ -126,7 +127,6 @@ def test_slices_equal_the_grouped_truth(real_data: Path, tmp_path: Path) -> None
 
 def test_volumes_are_read_whole(real_data: Path, tmp_path: Path) -> None:
     """A model that calls bright voxels class 1 and others background, over raw 3-D tensors."""
-    import tensorflow as tf
 
     def bright(volumes: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"class_ids": tf.cast(volumes[..., 0] > 0.5, tf.int32)}
@@ -151,8 +151,6 @@ def test_volumes_are_read_whole(real_data: Path, tmp_path: Path) -> None:
 
 
 def assert_volumes_equal_numpy(samples: pd.DataFrame, files: list[Path]) -> None:
-    import tensorflow as tf
-
     counts = samples.set_index(["sample_id", "class_id"])
     for record in tf.data.TFRecordDataset([str(f) for f in files]):
         feature = tf.train.Example.FromString(record.numpy()).features.feature
