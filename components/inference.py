@@ -102,9 +102,11 @@ class Scorer:
         return ScoredBatch(batch.shard, batch.index, keys, sums, failures, batch.progress)
 
     def _check(self, scores: scoring.Scores, batch: Batch) -> None:
-        """The activation and the class count are what the config says; NaN is the sample's matter."""
+        """The activation and the class count are what the config says; NaN and infinity are the sample's matter."""
         kind, n_classes = self._settings.model.output_kind, len(self._settings.labels.classes)
-        low, high = np.nanmin(scores.low.numpy(), initial=0.0), np.nanmax(scores.high.numpy(), initial=0.0)
+        lows, highs = scores.low.numpy(), scores.high.numpy()
+        finite = np.isfinite(lows) & np.isfinite(highs)
+        low, high = lows[finite].min(initial=0.0), highs[finite].max(initial=0.0)
         if kind == "class_ids":
             if low < 0 or high >= n_classes:
                 raise self._error(
@@ -132,7 +134,7 @@ class Scorer:
         counted = (scores.pixels - scores.ignored_pixels).numpy()
         totals = scores.overlap.soft_predicted.numpy().sum(axis=1)
         means = totals[counted > 0] / counted[counted > 0]
-        wrong = means[np.abs(means - 1) > SUM_TOLERANCE]
+        wrong = means[np.isfinite(means) & (np.abs(means - 1) > SUM_TOLERANCE)]
         if wrong.size:
             raise self._error(
                 f"output_kind is 'softmax', but the probabilities of a pixel add to {wrong[0]:.4g} on "
@@ -169,7 +171,9 @@ def _where(batch: Batch) -> str:
 
 
 def _brief(error: tf.errors.OpError) -> str:
-    return " ".join(str(error.message).split())[:500]
+    """What TensorFlow puts last, after the stack in which the graph was built."""
+    head = str(error.message).partition("[[{{node")[0].strip()
+    return (head.splitlines() or [type(error).__name__])[-1].strip()[:500]
 
 
 def _not_finite(sample: Sample) -> Failure:

@@ -43,6 +43,9 @@ def prepare(images: tf.Tensor, agreement: Agreement, scale: str, largest: tf.Ten
         largest: largest value of the images' dtype, float32. Inside a graph it must not be a constant: the graph
             optimizer turns division by a constant into multiplication by its reciprocal, which is not `value / 255`
             in the last bit and flips pixels.
+
+    Raises:
+        tf.errors.InvalidArgumentError: for values that an integer input cannot hold; a cast would wrap them.
     """
     dtype = tf.dtypes.as_dtype(agreement.input_dtype)
     source = images.dtype
@@ -52,8 +55,12 @@ def prepare(images: tf.Tensor, agreement: Agreement, scale: str, largest: tf.Ten
         images = tf.cast(images, tf.float32) / largest
         if scale == "signed":
             images = images * 2.0 - 1.0
-    elif images.dtype.is_floating and dtype.is_integer:
-        images = tf.round(images)
+    elif dtype.is_integer:
+        images = tf.round(images) if images.dtype.is_floating else images
+        if not (source.is_integer and dtype.min <= source.min and source.max <= dtype.max):
+            fits = (images >= tf.cast(dtype.min, images.dtype)) & (images <= tf.cast(dtype.max, images.dtype))
+            text = f"the images are {source.name} and hold values that an input of {dtype.name} cannot"
+            tf.debugging.Assert(tf.reduce_all(fits), [text])
     return tf.cast(images, dtype)
 
 
@@ -65,6 +72,8 @@ def probabilities(output: tf.Tensor, settings: ModelSettings, rank: int, n_class
     if settings.output_kind == "class_ids":
         ids = output[..., 0] if output.shape.rank == rank + 2 else output
         return tf.one_hot(tf.cast(ids, tf.int32), n_classes, dtype=tf.float32)
+    if output.shape.rank is None:
+        output = tf.ensure_shape(output, [None] * (rank + 2))
     if output.shape.rank == rank + 1:
         output = output[..., tf.newaxis]
     output = tf.cast(output, tf.float32)

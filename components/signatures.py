@@ -184,6 +184,8 @@ def _size(taken: TensorInfo, rank: int, settings: ModelSettings) -> tuple[int, .
     if asked is None:
         fixed = tuple(size for size in own if size is not None)
         return fixed if len(fixed) == rank else None
+    if rank != 2:  # noqa: PLR2004
+        raise _error(settings, f"input.size resizes images; volumes are taken at their own size ({taken})")
     if len(asked) != rank or any(a is not None and a != b for a, b in zip(own, asked, strict=True)):
         raise _error(settings, f"input.size is {list(asked)}, which the signature does not take: {taken}")
     return asked
