@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from components import tfrecord
+from schemas.records import SampleSums
 
 
 def example(**features: Any) -> bytes:
@@ -72,6 +73,14 @@ def save_model(
     module.functions = {name: tf.function(f, input_signature=[s]) for name, (f, s) in signatures.items()}
     tf.saved_model.save(module, str(folder), signatures=dict(module.functions))
     return str(folder)
+
+
+def sums_of(tp: Any, predicted: Any, actual: Any, pixels: int = 100, ignored: int = 0) -> SampleSums:
+    """Sums of samples whose prediction is sure, from `[n, C]` counts."""
+    tp, predicted, actual = (np.asarray(values, np.int64) for values in (tp, predicted, actual))
+    soft = (tp.astype(np.float64), predicted.astype(np.float64), predicted.astype(np.float64))
+    whole = np.full(len(tp), pixels, np.int64)
+    return SampleSums(tp, predicted, actual, *soft, whole, np.full(len(tp), ignored, np.int64))
 
 
 def images_spec(

@@ -1,0 +1,72 @@
+"""Globs to shards, and which of them a run has scored already."""
+
+import pytest
+
+from components import run_files, shards
+from components.run_files import Run
+from schemas import tables
+from schemas.errors import ConfigError, ReportError
+from schemas.records import Shard
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).write_bytes(b"123")
+
+
+def names(found):
+    return [shard.path.rpartition("/")[2] for shard in found]
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run(str(tmp_path / "out"), "2026-11-23", "r1", "c", "m")
+
+
+def commit(run, shard_path):
+    run_files.write_table(tables.FAILURES.empty_table(), run, "samples", run_files.file_name(shard_path))
+
+
+def test_shards_are_sorted(tmp_path):
+    touch(tmp_path, "b.x", "a.x", "c.y")
+    found = shards.find([f"{tmp_path}/*.x"])
+    assert found == [Shard(f"{tmp_path}/a.x", 3), Shard(f"{tmp_path}/b.x", 3)]
+
+
+def test_a_shard_that_two_patterns_match_is_there_once(tmp_path):
+    touch(tmp_path, "a.x", "b.x")
+    assert names(shards.find([f"{tmp_path}/b*", f"{tmp_path}/*.x", f"{tmp_path}/a.x"])) == ["a.x", "b.x"]
+
+
+def test_a_pattern_that_matches_nothing_is_named(tmp_path, monkeypatch):
+    touch(tmp_path, "a.x")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=rf"examples: no file matches 'b\*\.x' \(looked for {tmp_path}/b\*\.x\)"):
+        shards.find(["a.x", "b*.x"])
+
+
+def test_a_new_run_has_everything_to_do(run):
+    found = [Shard("/d/a", 1), Shard("/d/b", 2)]
+    assert shards.split(found, run) == (found, [])
+
+
+def test_committed_shards_are_not_done_again(run):
+    commit(run, "/d/b")
+    missing, committed = shards.split([Shard("/d/a", 1), Shard("/d/b", 2)], run)
+    assert names(missing) == ["a"]
+    assert committed == [f"{run.folder('samples')}/{run_files.file_name('/d/b')}"]
+
+
+def test_a_finished_run_has_nothing_to_do(run):
+    commit(run, "/d/a")
+    missing, committed = shards.split([Shard("/d/a", 1)], run)
+    assert (missing, len(committed)) == ([], 1)
+
+
+def test_a_sample_file_of_a_shard_that_is_not_found(run):
+    commit(run, "/d/a")
+    commit(run, "/d/gone")
+    with pytest.raises(
+        ReportError, match=r"'r1' has scored 1 shards that `examples` does not match, such as .*gone-.*\.parq"
+    ):
+        shards.split([Shard("/d/a", 1)], run)
