@@ -81,6 +81,13 @@ def overlap(
     return Overlap(*tf.cond(large, lambda: _tiled(probs, labels, mask), dense))
 
 
+def sum_pixels(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Sum `[B, N, C]` over N: in its own type within 128 pixels, in `dtype` beyond; differentiable."""
+    shape = tf.shape(values)
+    chains = tf.reshape(_fill(values, _CHAIN, 0), [shape[0], -1, _CHAIN, shape[2]])
+    return tf.reduce_sum(tf.cast(tf.reduce_sum(chains, 2), dtype), 1)
+
+
 def _has_gpu() -> bool:
     # A GPU is fastest on the plain formulation, and its weighted bincount adds in no fixed order.
     return bool(tf.config.list_physical_devices("GPU"))
@@ -143,11 +150,7 @@ def _dense(
         truth, hard = truth & counts, hard & counts
         probs = tf.where(counts, probs, 0.0)
 
-    def total(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-        filled = _fill(tf.cast(values, tf.float32), _CHAIN, 0)
-        chains = tf.reshape(filled, [tf.shape(values)[0], -1, _CHAIN, classes])
-        return tf.reduce_sum(tf.cast(tf.reduce_sum(chains, 2), dtype), 1)
-
-    pixels = (total(mask, tf.int64) for mask in (truth & hard, hard, truth))
-    soft = (total(values, tf.float64) for values in (tf.where(truth, probs, 0.0), probs, probs * probs))
+    masks = (tf.cast(mask, tf.float32) for mask in (truth & hard, hard, truth))
+    pixels = (sum_pixels(mask, tf.int64) for mask in masks)
+    soft = (sum_pixels(values, tf.float64) for values in (tf.where(truth, probs, 0.0), probs, probs * probs))
     return Overlap(*pixels, *soft)

@@ -1,0 +1,89 @@
+"""From prepared pixels to weighted ratios: what the Dice functions are made of."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+import tensorflow as tf
+
+from components.dice_inputs import Pixels
+from components.overlap import sum_pixels
+
+Reduction = Literal["none", "sum", "mean"]
+Weights: TypeAlias = tf.Tensor | Sequence[float] | None
+
+
+class SoftSums(NamedTuple):
+    """Soft sums per sample and class, `[B, C]`."""
+
+    intersection: tf.Tensor
+    predicted: tf.Tensor
+    actual: tf.Tensor
+
+
+def dice_ratio(
+    intersection: tf.Tensor, size: tf.Tensor, smooth: float = 0.0, smooth_denominator: float | None = None
+) -> tf.Tensor:
+    """(2 intersection + s) / (size + s'), and 1 with a zero gradient where size is 0.
+
+    Args:
+        intersection: floating; pixels, hard or soft, in both truth and prediction.
+        size: the same shape and type; pixels of the truth plus pixels of the prediction.
+        smooth: s.
+        smooth_denominator: s'; None for s.
+    """
+    below = smooth if smooth_denominator is None else smooth_denominator
+    return safe_ratio(2 * intersection + smooth, size + below, empty=size == 0)
+
+
+def safe_ratio(above: tf.Tensor, below: tf.Tensor, *, empty: tf.Tensor) -> tf.Tensor:
+    """Above / below; 1 with a zero gradient where empty."""
+    # Both branches of a where reach the gradient: the one not taken must be finite too.
+    one = tf.ones_like(below)
+    return tf.where(empty, one, tf.where(empty, one, above) / tf.where(empty, one, below))
+
+
+def soft_sums(pixels: Pixels, *, include_background: bool, squared: bool = False) -> SoftSums:
+    """Sum prepared pixels; squared sums p^2 and y^2 instead of p and y.
+
+    Raises:
+        ValueError: one channel, and it would be left out as the background.
+    """
+    truth, probs = pixels.truth, pixels.probabilities
+    parts = (truth * probs, probs * probs if squared else probs, truth * truth if squared else truth)
+    sums = SoftSums(*(sum_pixels(part, part.dtype) for part in parts))
+    if include_background:
+        return sums
+    if truth.shape[-1] == 1:
+        raise ValueError("Expected two classes or more beside include_background=False, but got one.")
+    return SoftSums(*(part[:, 1:] for part in sums))
+
+
+def weigh(
+    values: tf.Tensor, class_weights: Weights, sample_weight: Weights, reduction: Reduction
+) -> tf.Tensor:
+    """Weight and reduce `[B, C]`, or `[B, 1]` without class weights.
+
+    Raises:
+        ValueError: an unknown reduction.
+    """
+    weights = tf.ones_like(values)
+    if class_weights is not None:
+        weights *= tf.reshape(tf.cast(class_weights, values.dtype), [1, -1])
+    if sample_weight is not None:
+        weights *= tf.reshape(tf.cast(sample_weight, values.dtype), [-1, 1])
+    if reduction == "none":
+        return values * weights
+    total = tf.reduce_sum(values * weights)
+    if reduction == "sum":
+        return total
+    if reduction == "mean":
+        return tf.math.divide_no_nan(total, tf.reduce_sum(weights))
+    raise ValueError(f"Expected reduction 'none', 'sum' or 'mean', but got {reduction!r}.")
+
+
+def class_mean(values: tf.Tensor, class_weights: Weights) -> tf.Tensor:
+    """Weighted mean over the classes of `[B, C]`, `[B]`; 0 where all weights are 0."""
+    if class_weights is None:
+        return tf.reduce_mean(values, 1)
+    weights = tf.cast(class_weights, values.dtype)
+    return tf.math.divide_no_nan(tf.linalg.matvec(values, weights), tf.reduce_sum(weights))
