@@ -154,7 +154,7 @@ def _power(loss: tf.Tensor, gamma: float) -> tf.Tensor:
         return loss
     # Rounding may leave -1e-8 of a perfect prediction, and the root of 1e-8 has a slope of 1e2 to 1e4.
     small = loss <= 4 * _EPSILON
-    return tf.where(small, 0.0, tf.where(small, 1.0, loss) ** gamma)
+    return tf.where(small, tf.zeros_like(loss), tf.where(small, tf.ones_like(loss), loss) ** gamma)
 
 
 _EPSILON = 2.0**-23  # of float32
@@ -210,5 +210,7 @@ def _cross_entropy(pixels: Pixels, *, independent: bool) -> tf.Tensor:
     if valid is None:
         valid = tf.ones(tf.shape(each), tf.bool)
     kept = tf.where(valid, each, tf.zeros([], each.dtype))
-    pixels_counted = tf.reduce_sum(tf.cast(valid, each.dtype), 1)
-    return tf.math.divide_no_nan(sum_pixels(kept[..., None], each.dtype)[:, 0], pixels_counted)
+    total, counted = (
+        sum_pixels(part[..., None], tf.float64)[:, 0] for part in (kept, tf.cast(valid, each.dtype))
+    )
+    return tf.cast(tf.math.divide_no_nan(total, counted), each.dtype)
