@@ -6,13 +6,14 @@ All ways are called in turn on the same arrays, in one process with two threads,
 usual formulation: `tf.one_hot` of the labels and of the argmax, their products, six `reduce_sum`. One pass is
 `tf.reduce_sum` of the probabilities. Ratios differ by a third between runs on a machine that others use.
 
-What was tried, milliseconds on 2 cores (AVX-512), `[8, 512, 512, 20]` and `[16, 256, 256, 5]`:
+What was tried, in milliseconds for `[8, 512, 512, 20]` and `[16, 256, 256, 5]`, on 2 cores that others used
+at times (compare orders, not digits):
 
     one pass over the data                                      5.5    0.5
     one-hot, TensorFlow                                         160     32
     one-hot, all under XLA                                      104     15
     argmax, TensorFlow                                           45     12
-    argmax, XLA (unrolls the classes, vectorises over pixels)   6.5    1.5
+    argmax, XLA                                                 6.5    1.7
     reduce_max, then p >= max                                    26     12
     top_k(1)                                                     44     16
     transpose to class-major, TensorFlow (oneDNN)                13    2.0
@@ -21,7 +22,8 @@ What was tried, milliseconds on 2 cores (AVX-512), `[8, 512, 512, 20]` and `[16,
     sum(p^2): square, then the same                              19    2.2
     sum(p^2): diagonal of the Gram matrix                        21    3.1
     sum(p^2): einsum                                            173     13
-    sum(p), sum(p^2) as one complex reduction, XLA               10    1.5
+    sum(p), sum(p^2) as one complex reduction, XLA               10    3.1
+    the same, chains of 32 pixels instead of 64 (XLA unrolls)    51    5.2
     sum(y p): masked sum, XLA                                    19    3.6
     sum(y p): gather p at the label, XLA; then bincount      8 + 5  1.5 + 3
     counts: pixel == class masks, XLA                            16    2.4
@@ -30,8 +32,8 @@ What was tried, milliseconds on 2 cores (AVX-512), `[8, 512, 512, 20]` and `[16,
     tiles by tf.map_fn (copies every tile)                      +16     +4
     tiles by while_loop on slices (copies nothing)             +1.6   +0.9
 
-The parts that won are in components/overlap_tiles.py. XLA over whole arrays instead of tiles is no faster and
-compiles again for every image size.
+The parts that won are in components/overlap_tiles.py. XLA over whole arrays instead of tiles compiles again
+for every image size.
 """
 
 import statistics

@@ -106,3 +106,16 @@ def test_reductions_are_wide(dtype):
 def test_no_samples_and_no_pixels(loss):
     assert float(loss(tf.zeros([0, 4, 2]), tf.zeros([0, 4, 2]))) == 0
     assert float(loss(tf.zeros([1, 0, 2]), tf.zeros([1, 0, 2]))) == 0
+
+
+def test_second_derivative():
+    truth, probs = tf.constant([[[1.0], [0.0]]], tf.float64), tf.constant([[[0.5], [0.5]]], tf.float64)
+    with tf.GradientTape() as outer:
+        outer.watch(probs)
+        with tf.GradientTape() as inner:
+            inner.watch(probs)
+            loss = dice.dice_loss(truth, probs, smooth=0.0)
+        slope = inner.gradient(loss, probs)[0, 0, 0]
+    # 1 - 2 a / (1 + a + b): d/da = -2 (1 + b) / (1 + a + b)^2, and d2/da2 = 4 (1 + b) / (1 + a + b)^3
+    np.testing.assert_allclose(slope, -3 / 4)
+    np.testing.assert_allclose(outer.gradient(slope, probs)[0, 0, 0], 6 / 8)
