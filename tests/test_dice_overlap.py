@@ -1,5 +1,7 @@
 """The sums against set arithmetic in NumPy, on the plain way and on tiles."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -158,3 +160,12 @@ def test_batch_equals_samples_one_by_one(batch, side, classes, seed):
         one = dice.overlap(probs[b : b + 1], tf.constant(ids[b : b + 1]), exclusive=True)
         for w, o in zip(whole, one, strict=True):
             np.testing.assert_array_equal(w[b : b + 1], o)
+
+
+def test_threads_share_the_compiled_kernel():
+    probs, ids = draw(TILED, 4)
+    expected = sets(probs, ids)
+    function = tf.function(lambda p, y: dice.overlap(p, y, exclusive=True))
+    with ThreadPoolExecutor(4) as threads:
+        for sums in threads.map(lambda _: function(probs, ids), range(24)):
+            check(sums, expected)
