@@ -62,7 +62,10 @@ def _described(example: examples.Example, key: str) -> tuple[str, str, str]:
 def _described_bytes(data: bytes) -> str:
     for name, magic in (("PNG", images.PNG), ("JPEG", images.JPEG), ("GIF", images.GIF), ("BMP", images.BMP)):
         if data.startswith(magic):
-            height, width = images.size(data)
+            try:
+                height, width = images.size(data)
+            except SampleError as error:
+                return f"{name} image that cannot be read ({error}), {len(data):,} bytes"
             return f"{name} image, {height} x {width}, {len(data):,} bytes"
     text = data[:_SHOWN_BYTES].decode("utf-8", "backslashreplace")
     return text if text.isprintable() and len(data) <= _SHOWN_BYTES else f"{len(data):,} bytes"

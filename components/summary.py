@@ -46,8 +46,8 @@ def group_states(rows: pa.Table, slices: Sequence[Sequence[tuple[str, str]]]) ->
         rows = rows.append_column(f"n_{state}", pc.cast(pc.equal(rows["state"], state), pa.int64()))
     states: dict[GroupKey, GroupState] = {}
     for spec in ((), *slices):
-        for key, state in _grouped(rows, spec):  # a value may be "NULL" itself: two groups of one name are one
-            states[key] = states[key] + state if key in states else state
+        for key, group in _grouped(rows, spec):  # a value may be "NULL" itself: two groups of one name are one
+            states[key] = states[key] + group if key in states else group
     return states
 
 

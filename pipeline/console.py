@@ -7,6 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from schemas.summary import ALL
 
@@ -30,7 +31,7 @@ def class_table(rows: Sequence[dict[str, Any]]) -> Table:
     for row in rows:
         metrics = (number(row[column]) for column in _METRICS.values())
         counts = (f"{row[column]:,}" for column in _COUNTS.values())
-        table.add_row(escape(row["class_name"]), *metrics, *counts)
+        table.add_row(Text(row["class_name"]), *metrics, *counts)  # as it is: no markup, no :emoji:
     return table
 
 
@@ -46,8 +47,8 @@ def show_outcome(console: Console, outcome: "Outcome", config: "Config") -> None
     overall = next((r for r in outcome.slices.to_pylist() if r["slice"] == ALL), None)
     if overall:
         names = ", ".join(config.classes[i] for i in config.foreground_ids)
-        scored = f"mean Dice [bold]{number(overall['dice_mean'])}[/bold], pooled {number(overall['dice_pooled'])}"
-        console.print(f"{scored}  (foreground: {escape(names)})", highlight=False)
+        mean, pooled = number(overall["dice_mean"]), number(overall["dice_pooled"])
+        console.print(Text.assemble("mean Dice ", (mean, "bold"), f", pooled {pooled}  (foreground: {names})"))
     rate = row["samples_per_second"]
     speed = f" in {row['seconds']:.1f} s, {rate:,.1f} samples/s" if rate else ""
     console.print(
@@ -60,18 +61,21 @@ def show_outcome(console: Console, outcome: "Outcome", config: "Config") -> None
         console.print(
             f"  [red]failed[/red] {escape(where)}: {escape(failure['message'])}",
             highlight=False,
+            emoji=False,
             soft_wrap=True,
         )
     console.print(f"run [bold]{run.run_id}[/bold]; tables:", highlight=False)
     for table in ("samples", "classes", "slices", "failures", "runs"):
-        console.print(f"  {table:<9}{escape(run.folder(table))}", highlight=False, soft_wrap=True)
+        console.print(f"  {table:<9}{escape(run.folder(table))}", highlight=False, emoji=False, soft_wrap=True)
 
 
 def rows_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     """Any result as a table; nothing in it is markup."""
-    table = Table(*(escape(name) for name in columns), box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(Text(name))
     for row in rows:
-        table.add_row(*(escape(_cell(value)) for value in row))
+        table.add_row(*(Text(_cell(value)) for value in row))
     return table
 
 

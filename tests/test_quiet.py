@@ -1,0 +1,61 @@
+"""Notices are held back, and shown where the block fails."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import quiet
+
+ROOT = Path(__file__).parents[1]
+
+
+def write():
+    os.write(2, b"notice\n")
+
+
+def test_what_is_written_below_python_is_held_back(capfd):
+    with quiet._muted_stderr(verbose=False):
+        write()
+    assert capfd.readouterr().err == ""
+
+
+def test_stderr_is_back_afterwards(capfd):
+    with quiet._muted_stderr(verbose=False):
+        write()
+    write()
+    assert capfd.readouterr().err == "notice\n"
+
+
+def fail_muted():
+    with quiet._muted_stderr(verbose=False):
+        write()
+        raise ImportError("no TensorFlow")
+
+
+def test_it_is_shown_where_the_block_fails(capfd):
+    with pytest.raises(ImportError, match="no TensorFlow"):
+        fail_muted()
+    assert capfd.readouterr().err == "notice\n"
+
+
+def test_verbose_holds_nothing_back(capfd):
+    with quiet._muted_stderr(verbose=True):
+        write()
+    assert capfd.readouterr().err == "notice\n"
+
+
+def test_no_file_descriptor_is_left_open():
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - Path would open one more
+    for _ in range(3):
+        with quiet._muted_stderr(verbose=False):
+            write()
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+def test_loading_tensorflow_says_nothing():
+    code = "from pipeline import quiet; quiet.load_tensorflow(verbose=False); import tensorflow as tf; tf.constant(1)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
