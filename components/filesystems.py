@@ -13,15 +13,21 @@ import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from schemas.records import Shard
 
 READ_BUFFER_BYTES = 1 << 20
 COPY_CHUNK_BYTES = 16 << 20
+
+
+def use_options(options: PipelineOptions) -> None:
+    """Credentials and endpoints of remote filesystems, for this process before a pipeline is made."""
+    FileSystems.set_options(options)
 
 
 def is_remote(path: str) -> bool:
@@ -78,7 +84,7 @@ def make_folder(path: str) -> None:
 
 
 @contextmanager
-def committing(path: str) -> Iterator[Any]:
+def committing(path: str) -> Iterator[BinaryIO]:
     """A file that stands under its name only when the block ends without an error.
 
     It is written beside its place under a name that no reader's `*.parquet` matches, and renamed when whole.
@@ -89,7 +95,8 @@ def committing(path: str) -> Iterator[Any]:
     try:
         with FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED) as file:
             yield file
-            _flush_to_disk(file)
+            if not is_remote(path):
+                _flush_to_disk(file)
         rename(temporary, path)
     except BaseException:
         with suppress(BeamIOError, OSError):
@@ -97,11 +104,10 @@ def committing(path: str) -> Iterator[Any]:
         raise
 
 
-def _flush_to_disk(file: Any) -> None:  # noqa: ANN401 - Beam returns whatever its filesystem writes with
+def _flush_to_disk(file: BinaryIO) -> None:
     """A rename can outlive a power cut that its data does not, unless the data is on the disk first."""
-    if isinstance(file, io.BufferedWriter):
-        file.flush()
-        os.fsync(file.fileno())
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def rename(source: str, destination: str) -> None:

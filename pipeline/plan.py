@@ -55,6 +55,7 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
     """
     started = datetime.now(UTC)
     options = runner_options.pipeline_options(flags)
+    filesystems.use_options(options)
     found = tuple(shards.find(config.examples))
     model = config.model_settings.model_copy(update={"path": filesystems.absolute(config.model)})
     agreement = signatures.agree(signatures.read(model.path), model, len(config.classes), config.batch_size)
