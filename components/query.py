@@ -63,6 +63,9 @@ def connect(output: str) -> duckdb.DuckDBPyConnection:
         ReportError: if the folder has no `runs` table.
     """
     root = filesystems.absolute(output).rstrip("/")
+    if filesystems.is_remote(root):
+        msg = f"expected a local folder, but got {root!r}: copy the tables, or query them where they are (BigQuery, Spark)"
+        raise ConfigError(msg)
     present = [name for name in tables.TABLES if filesystems.below(f"{root}/{name}", "*/*/*.parquet")]
     if "runs" not in present:
         msg = f"expected the tables of a run in {root!r}, but there is no complete run"
