@@ -78,11 +78,10 @@ def connect(output: str) -> duckdb.DuckDBPyConnection:
             f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{pattern}', hive_partitioning = true, "  # noqa: S608
             "hive_types = {'eval_date': DATE, 'run_id': VARCHAR}, union_by_name = true)"
         )
-    if not filesystems.is_remote(root):
-        # DuckDB holds the pattern against these as well as the files
-        quoted = ", ".join(f"'{_quoted(folder)}'" for folder in (root, glob.escape(root)))
-        connection.execute(f"SET allowed_directories = [{quoted}]")
-        connection.execute("SET enable_external_access = false")
+    # DuckDB holds the pattern against these as well as the files
+    quoted = ", ".join(f"'{_quoted(folder)}'" for folder in (root, glob.escape(root)))
+    connection.execute(f"SET allowed_directories = [{quoted}]")
+    connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
 

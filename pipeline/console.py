@@ -43,10 +43,11 @@ def number(value: float | None) -> str:
 def show_outcome(console: Console, outcome: "Outcome", config: "Config") -> None:
     """The end of an evaluation: table, accounting, failures, and where everything is."""
     row, run = outcome.row, outcome.run
-    console.print(class_table([r for r in outcome.classes.to_pylist() if r["slice"] == ALL]))
+    rows = [r for r in outcome.classes.to_pylist() if r["slice"] == ALL]
+    console.print(class_table(rows))
     overall = next((r for r in outcome.slices.to_pylist() if r["slice"] == ALL), None)
     if overall:
-        names = ", ".join(config.classes[i] for i in config.foreground_ids)
+        names = ", ".join(r["class_name"] for r in rows if r["class_id"] in config.foreground_ids)
         mean, pooled = number(overall["dice_mean"]), number(overall["dice_pooled"])
         console.print(Text.assemble("mean Dice ", (mean, "bold"), f", pooled {pooled}  (foreground: {names})"))
     rate = row["samples_per_second"]
