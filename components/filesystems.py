@@ -37,7 +37,7 @@ def is_remote(path: str) -> bool:
 
 def absolute(path: str) -> str:
     """The path or pattern as a worker in any directory can open it."""
-    return path if is_remote(path) else str(Path(path).expanduser().absolute())
+    return path if is_remote(path) else os.path.abspath(Path(path).expanduser())  # noqa: PTH100 - "..", not links
 
 
 def match(pattern: str) -> list[Shard]:

@@ -64,7 +64,7 @@ def connect(output: str) -> duckdb.DuckDBPyConnection:
     """
     root = filesystems.absolute(output).rstrip("/")
     if filesystems.is_remote(root):
-        msg = f"expected a local folder, but got {root!r}: copy the tables, or query them where they are (BigQuery, Spark)"
+        msg = f"expected a local folder, but got {root!r}: copy the tables, or query them where they are"
         raise ConfigError(msg)
     present = [name for name in tables.TABLES if filesystems.below(f"{root}/{name}", "*/*/*.parquet")]
     if "runs" not in present:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
-from components.inference import ScoreSamples, ScoreSettings
+from components.inference import ScoreSamples
 from components.reports import ReportSettings, WriteReports
 from components.sample_files import WriteSamples, WriteSettings
 from components.samples import ReadSamples, ReadSettings
+from components.saved_model import ScoreSettings
 from components.shards import FindShards
 from components.summary import Summarize, SummarySettings
 

@@ -14,10 +14,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from components import filesystems, run_files, shards, signatures
 from components.decoding import DecodeSettings
 from components.fingerprints import model_fingerprint
-from components.inference import ScoreSettings
 from components.reports import ReportSettings
 from components.sample_files import WriteSettings
 from components.samples import ReadSettings
+from components.saved_model import ScoreSettings
 from components.signatures import Agreement
 from components.summary import SummarySettings
 from pipeline import options as runner_options

@@ -68,7 +68,7 @@ def test_a_result_without_rows_shows_its_columns():
 def outcome(name="car", failures=(), rate=10.0):
     run_row = {"scored": 1200, "records": 1201, "shards": 2, "failed": 1, "seconds": 12.3, "samples_per_second": rate}
     slices = [{"slice": "site=A", "dice_mean": 0.1}, {"slice": "all", "dice_mean": 0.75, "dice_pooled": None}]
-    classes = [row(name), row("hidden", slice="site=A")]
+    classes = [row("ground"), row(name, class_id=1), row("hidden", slice="site=A")]
     return SimpleNamespace(
         row=run_row, run=Run("/out [x]", "2026-11-23", "r1", "c", "m"), first_failures=list(failures),
         classes=pa.Table.from_pylist(classes, schema=tables.CLASSES),

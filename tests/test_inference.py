@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components import filesystems, inference, signatures
-from components.inference import Scorer, ScoreSettings, SegmentationModelHandler
+from components import filesystems, saved_model, signatures
+from components.inference import SegmentationModelHandler
+from components.saved_model import ScoreSettings
+from components.scorer import Scorer
 from schemas.errors import ModelError
 from schemas.labels import LabelSettings
 from schemas.model import InputSettings, ModelSettings
@@ -214,12 +216,45 @@ def test_logits_are_still_found_out_beside_a_bad_sample(score):
 # a model that fails
 
 
-def test_a_model_that_raises_names_the_place_and_the_reason(score):
+def test_a_model_that_fails_on_every_sample_names_the_place_and_the_reason(score):
     with pytest.raises(
         ModelError, match=r"it failed on shard, records 0 to 1: assertion failed: \[too bright\]"
     ) as caught:
-        score([image(0), image(6)], "picky")
+        score([image(7), image(6)], "picky")
     assert "Graph execution error" not in str(caught.value)
+
+
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_the_sample_that_the_model_fails_on_fails_alone(score, bad):
+    images = [image(0.1), image(0.2), image(0.3)]
+    images[bad] = image(6)
+    found = score(images, "picky")
+    assert [key.lineage.record for key in found.keys] == [i for i in range(3) if i != bad]
+    assert len(found.sums.pixels) == 2
+    (failure,) = found.failures
+    assert (failure.lineage.record, failure.stage, failure.error) == (bad, "model", "InvalidArgumentError")
+    assert failure.message == "the model failed: assertion failed: [too bright]"
+
+
+def test_the_neighbours_of_a_failed_sample_have_the_sums_they_have_without_it(score):
+    with_it = score([image(0.1), image(6), image(0.3)], "picky").sums
+    without = score([image(0.1), image(0.3)], "picky").sums
+    np.testing.assert_array_equal(with_it.soft_predicted, without.soft_predicted)
+
+
+def test_a_lone_sample_fails_as_a_sample(score):
+    found = score([image(6)], "picky")
+    assert (found.keys, found.sums, len(found.failures)) == ((), None, 1)
+
+
+def test_memory_that_runs_out_is_not_the_samples_fault(score, monkeypatch):
+    def exhausted(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+    score([image(0)])
+    monkeypatch.setattr(_loaded["serving_default", "softmax"], "_score", exhausted)
+    with pytest.raises(ModelError, match=r"out of memory with a batch of 2 on shard, records 0 to 1; lower batch_size"):
+        score([image(0), image(1)])
 
 
 def test_image_bytes(score):
@@ -228,8 +263,10 @@ def test_image_bytes(score):
 
 
 def test_bytes_the_model_cannot_decode(score):
-    with pytest.raises(ModelError, match=r"it failed on shard, records 0 to 0: .*"):
-        score([b"no image"], "encoded")
+    masks = [np.zeros((2, 2), np.uint8)] * 2
+    found = score([png(np.zeros((2, 2, 3))), b"no image"], "encoded", masks=masks)
+    assert [failure.lineage.record for failure in found.failures] == [1]
+    assert found.sums.true_positives.tolist() == [[4, 0, 0]]
 
 
 @pytest.mark.parametrize("count", [1, 3, 4])
@@ -268,7 +305,7 @@ def test_bytes_are_those_of_the_pixels(models):
 
 
 def test_a_local_model_is_used_where_it_is(tmp_path):
-    assert inference.local_copy(str(tmp_path), "f") == str(tmp_path)
+    assert saved_model.local_copy(str(tmp_path), "f") == str(tmp_path)
 
 
 def test_a_remote_model_is_copied_once(tmp_path, monkeypatch):
@@ -280,8 +317,8 @@ def test_a_remote_model_is_copied_once(tmp_path, monkeypatch):
         (destination / "saved_model.pb").write_bytes(b"x")
 
     monkeypatch.setattr(filesystems, "copy_folder", copy)
-    monkeypatch.setattr(inference.tempfile, "gettempdir", lambda: str(tmp_path))
-    places = {inference.local_copy("gs://b/m", "print") for _ in range(3)}
+    monkeypatch.setattr(saved_model.tempfile, "gettempdir", lambda: str(tmp_path))
+    places = {saved_model.local_copy("gs://b/m", "print") for _ in range(3)}
     assert places == {f"{tmp_path}/dicebeam-models/print"}
     assert copies == ["gs://b/m"]
     assert [p.name for p in (tmp_path / "dicebeam-models").iterdir()] == ["print"]
@@ -294,5 +331,5 @@ def test_another_process_may_be_first_to_copy(tmp_path, monkeypatch):
             (folder / "saved_model.pb").write_bytes(b"x")
 
     monkeypatch.setattr(filesystems, "copy_folder", copy)
-    monkeypatch.setattr(inference.tempfile, "gettempdir", lambda: str(tmp_path))
-    assert inference.local_copy("gs://b/m", "print") == f"{tmp_path}/dicebeam-models/print"
+    monkeypatch.setattr(saved_model.tempfile, "gettempdir", lambda: str(tmp_path))
+    assert saved_model.local_copy("gs://b/m", "print") == f"{tmp_path}/dicebeam-models/print"

@@ -130,3 +130,8 @@ def test_a_wrong_statement_says_what_duckdb_says(output, sql):
 
 def test_times_are_utc(output):
     assert query.query(output, "SELECT current_setting('TimeZone')").rows == [("UTC",)]
+
+
+def test_a_remote_output_is_refused():
+    with pytest.raises(ConfigError, match=r"expected a local folder, but got 'gs://b/out': copy the tables"):
+        query.query("gs://b/out", "SELECT 1")

@@ -1,0 +1,63 @@
+"""A SavedModel on a worker: a local copy where it is remote, and loaded once the GPU's memory is left to others."""
+
+import tempfile
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from components import filesystems
+from components.signatures import Agreement
+from schemas.errors import ModelError
+from schemas.labels import LabelSettings
+from schemas.model import ModelSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSettings:
+    """What the scoring stage needs. `model_fingerprint` names the local copy of a remote model."""
+
+    model: ModelSettings
+    labels: LabelSettings
+    agreement: Agreement
+    model_fingerprint: str
+
+
+def local_copy(path: str, fingerprint: str) -> str:
+    """A local folder with the model; a remote one is copied once for each machine, safely between processes."""
+    if not filesystems.is_remote(path):
+        return path
+    cache = Path(tempfile.gettempdir()) / "dicebeam-models"
+    target = cache / fingerprint
+    if not target.is_dir():
+        partial = cache / f".{fingerprint}.{uuid.uuid4().hex[:12]}"
+        filesystems.copy_folder(path, partial)
+        try:
+            partial.rename(target)
+        except OSError:
+            if not target.is_dir():  # another process was first otherwise
+                raise
+    return str(target)
+
+
+def load(settings: ScoreSettings) -> Any:  # noqa: ANN401 - TensorFlow's loaded object has no type
+    """Load the SavedModel.
+
+    Raises:
+        ModelError: if it cannot be loaded.
+    """
+    _grow_gpu_memory()
+    try:
+        return tf.saved_model.load(local_copy(settings.model.path, settings.model_fingerprint))
+    except (OSError, tf.errors.OpError, ValueError) as error:
+        msg = f"model {settings.model.path}: expected a SavedModel, but it cannot be loaded: {error}"
+        raise ModelError(msg) from error
+
+
+def _grow_gpu_memory() -> None:
+    """Leave the GPU's memory to others until it is used; possible before the first GPU op only."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        if not tf.config.experimental.get_memory_growth(gpu):
+            tf.config.experimental.set_memory_growth(gpu, enable=True)
