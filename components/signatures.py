@@ -183,6 +183,8 @@ def _size(taken: TensorInfo, rank: int, settings: ModelSettings) -> tuple[int, .
     asked = settings.input.size
     if asked is None:
         fixed = tuple(size for size in own if size is not None)
+        if 0 < len(fixed) < rank == 2:  # noqa: PLR2004
+            raise _error(settings, f"the signature fixes one image axis and leaves one free ({taken}); set input.size")
         return fixed if len(fixed) == rank else None
     if rank != 2:  # noqa: PLR2004
         raise _error(settings, f"input.size resizes images; volumes are taken at their own size ({taken})")

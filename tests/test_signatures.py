@@ -37,8 +37,11 @@ def test_a_fixed_size_is_what_images_are_resized_to():
     assert agree(model(takes=("float32", (None, 64, 32, 3)))).size == (64, 32)
 
 
-def test_a_size_that_is_free_in_one_axis_is_free():
-    assert agree(model(takes=("float32", (None, None, 32, 3)))).size is None
+def test_a_size_that_is_free_in_one_axis_must_be_said():
+    half = model(takes=("float32", (None, 64, None, 3)))
+    with pytest.raises(ModelError, match=r"fixes one image axis and leaves one free \(images: float32 \[\?, 64"):
+        agree(half)
+    assert agree(half, size=(64, 48)).size == (64, 48)
 
 
 def test_input_size():
