@@ -16,6 +16,8 @@ def load_tensorflow(*, verbose: bool) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         logging.basicConfig(level=logging.ERROR)
         logging.getLogger().setLevel(logging.ERROR)
+        # what a runner logs as an error it raises as well, and that is what the user is told
+        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     with _muted_stderr(verbose=verbose):
         import tensorflow as tf
     tf.get_logger().setLevel("INFO" if verbose else "ERROR")

@@ -15,6 +15,8 @@ from pipeline.plan import Plan
 from schemas import errors, tables
 
 _RAISED = re.compile(r"schemas\.errors\.(\w+Error): (.*?)(?: \[while running|\n|\Z)")
+_INTERRUPTED = re.compile(r"KeyboardInterrupt\b")
+"""Beam wraps Ctrl-C in a RuntimeError where it meets a worker of this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ def execute(plan: Plan) -> Outcome:
     try:
         state = pipeline.run().wait_until_finish()
     except Exception as error:
+        if _INTERRUPTED.match(str(error)):
+            raise KeyboardInterrupt from error
         known = raised_by_worker(error)
         if known is None:
             raise

@@ -400,6 +400,19 @@ def test_multi_label_masks_score_each_channel(tmp_path: Path) -> None:
         assert samples.false_positives[class_id] == np.sum(predicted[..., class_id] & (mask[..., class_id] == 0))
 
 
+def test_an_interrupt_in_a_worker_of_this_process_stays_one(
+    made: list[Scene], model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("components.scorer.Scorer.score", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(config(write(tmp_path / "data", made, 2), model, tmp_path / "out"))
+    assert not list((tmp_path / "out").rglob("*.parquet"))
+    assert not list((tmp_path / "out").rglob("*.tmp"))
+
+
 def test_worker_errors_keep_type_and_message() -> None:
     text = 'Traceback...\nschemas.errors.ModelError: model m: it failed [while running "X"]\n'
     known = run.raised_by_worker(RuntimeError(text))
