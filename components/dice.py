@@ -210,7 +210,5 @@ def _cross_entropy(pixels: Pixels, *, independent: bool) -> tf.Tensor:
     if valid is None:
         valid = tf.ones(tf.shape(each), tf.bool)
     kept = tf.where(valid, each, tf.zeros([], each.dtype))
-    total, counted = (
-        sum_pixels(part[..., None], tf.float64)[:, 0] for part in (kept, tf.cast(valid, each.dtype))
-    )
+    total, counted = (sum_pixels(part[..., None], tf.float64)[:, 0] for part in (kept, tf.cast(valid, each.dtype)))
     return tf.cast(tf.math.divide_no_nan(total, counted), each.dtype)

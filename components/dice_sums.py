@@ -103,9 +103,7 @@ def _narrow(wide: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     return tf.reshape(wide, [shape[0], -1, shape[2]])[:, : shape[1]]
 
 
-def weigh(
-    values: tf.Tensor, class_weights: Weights, sample_weight: Weights, reduction: Reduction
-) -> tf.Tensor:
+def weigh(values: tf.Tensor, class_weights: Weights, sample_weight: Weights, reduction: Reduction) -> tf.Tensor:
     """Weight and reduce `[B, C]`, or `[B, 1]` without class weights.
 
     Raises:

@@ -80,9 +80,7 @@ class DiceCoefficient(keras.metrics.Metric):
             self.total = add("total", (self.classes,), "float64")
             self.weight = add("weight", (self.classes,), "float64")
 
-    def update_state(
-        self, y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor | None = None
-    ) -> None:
+    def update_state(self, y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor | None = None) -> None:
         """Add a batch."""
         pixels = prepare(whole_ids(y_true, y_pred, self.inputs), y_pred, **self.inputs)
         sums = dice.overlap(

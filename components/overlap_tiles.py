@@ -27,9 +27,7 @@ def tile_rows(classes: int) -> int:
     return 1 << (fitting.bit_length() - 1)
 
 
-def tiled_sums(
-    probabilities: tf.Tensor, labels: tf.Tensor, *, masked: bool
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def tiled_sums(probabilities: tf.Tensor, labels: tf.Tensor, *, masked: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Sum rows of pixels, tile by tile.
 
     Args:

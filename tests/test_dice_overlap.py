@@ -131,9 +131,7 @@ def test_half_precision_is_summed_wider(dtype):
 def test_inside_a_function_of_unknown_shape(jit):
     probs, ids = draw(TILED, 4)
     signature = [tf.TensorSpec([None, None, None, 4]), tf.TensorSpec([None, None, None], tf.int64)]
-    function = tf.function(
-        lambda p, y: dice.overlap(p, y, exclusive=True), input_signature=signature, jit_compile=jit
-    )
+    function = tf.function(lambda p, y: dice.overlap(p, y, exclusive=True), input_signature=signature, jit_compile=jit)
     check(function(probs, ids), sets(probs, ids))
 
 
