@@ -77,9 +77,7 @@ def overlap(
 
     if not exclusive or classes is None or classes > overlap_tiles.MAX_CLASSES or _has_gpu():
         return dense()
-    least = overlap_tiles.tile_rows(classes) * overlap_tiles.ROW
-    large = batch * pixels >= least
-    return Overlap(*tf.cond(large, lambda: _tiled(probs, labels, mask), dense))
+    return _tiled(probs, labels, mask)
 
 
 def sum_pixels(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
