@@ -26,7 +26,8 @@ import tensorflow as tf
 
 from components.dice_inputs import InputOptions, Pixels, prepare
 from components.dice_sums import Reduction, Weights, class_mean, dice_ratio, safe_ratio, soft_sums, weigh
-from components.overlap import Overlap, overlap, sum_pixels
+from components.overlap import Overlap, overlap
+from components.pixel_sums import sum_pixels
 
 __all__ = [
     "Overlap",
