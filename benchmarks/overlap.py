@@ -85,9 +85,7 @@ def measure(shape: tuple[int, ...], repeats: int = 15) -> dict[str, float]:
     usual = tf.function(one_hot_sums, input_signature=plain)
     usual_valid = tf.function(one_hot_sums, input_signature=masked)
     ours = tf.function(lambda p, y: dice.overlap(p, y, exclusive=True), input_signature=plain)
-    ours_valid = tf.function(
-        lambda p, y, v: dice.overlap(p, y, exclusive=True, valid=v), input_signature=masked
-    )
+    ours_valid = tf.function(lambda p, y, v: dice.overlap(p, y, exclusive=True, valid=v), input_signature=masked)
     ways = {
         "one pass": partial(tf.reduce_sum, probs),
         "one-hot": partial(usual, probs, ids),

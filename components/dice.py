@@ -26,7 +26,8 @@ import tensorflow as tf
 
 from components.dice_inputs import InputOptions, Pixels, prepare
 from components.dice_sums import Reduction, Weights, class_mean, dice_ratio, safe_ratio, soft_sums, weigh
-from components.overlap import Overlap, overlap, sum_pixels
+from components.overlap import Overlap, overlap
+from components.pixel_sums import sum_pixels
 
 __all__ = [
     "Overlap",
@@ -210,7 +211,5 @@ def _cross_entropy(pixels: Pixels, *, independent: bool) -> tf.Tensor:
     if valid is None:
         valid = tf.ones(tf.shape(each), tf.bool)
     kept = tf.where(valid, each, tf.zeros([], each.dtype))
-    total, counted = (
-        sum_pixels(part[..., None], tf.float64)[:, 0] for part in (kept, tf.cast(valid, each.dtype))
-    )
+    total, counted = (sum_pixels(part[..., None], tf.float64)[:, 0] for part in (kept, tf.cast(valid, each.dtype)))
     return tf.cast(tf.math.divide_no_nan(total, counted), each.dtype)

@@ -129,8 +129,7 @@ def _has_ids(y_true: tf.Tensor, y_pred: tf.Tensor) -> bool:
         return False
     if not y_true.shape.is_compatible_with(y_pred.shape[:-1]):
         raise ValueError(
-            f"Expected y_true of shape {y_pred.shape[:-1]} (class ids) or {y_pred.shape}, but got "
-            f"{y_true.shape}."
+            f"Expected y_true of shape {y_pred.shape[:-1]} (class ids) or {y_pred.shape}, but got {y_true.shape}."
         )
     if not (y_true.dtype.is_integer or y_true.dtype == tf.bool):
         raise ValueError(

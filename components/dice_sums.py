@@ -1,23 +1,16 @@
 """From prepared pixels to weighted ratios: what the Dice functions are made of."""
 
-from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import tensorflow as tf
 
+from components import pixel_sums
 from components.dice_inputs import Pixels
-from components.overlap import fill, sum_pixels
+from components.pixel_sums import SoftSums
 
 Reduction = Literal["none", "sum", "mean"]
 Weights: TypeAlias = tf.Tensor | Sequence[float] | None
-
-
-class SoftSums(NamedTuple):
-    """Soft sums per sample and class, `[B, C]`."""
-
-    intersection: tf.Tensor
-    predicted: tf.Tensor
-    actual: tf.Tensor
 
 
 def dice_ratio(
@@ -48,64 +41,15 @@ def soft_sums(pixels: Pixels, *, include_background: bool, squared: bool = False
     Raises:
         ValueError: one channel, and it would be left out as the background.
     """
-    truth, probs = pixels.truth, pixels.probabilities
-    sums = SoftSums(*(_squared_sums if squared else _plain_sums)(truth, probs))
+    sums = pixel_sums.trained_sums(pixels.truth, pixels.probabilities, squared=squared)
     if include_background:
         return sums
-    if truth.shape[-1] == 1:
+    if pixels.truth.shape[-1] == 1:
         raise ValueError("Expected two classes or more beside include_background=False, but got one.")
     return SoftSums(*(part[:, 1:] for part in sums))
 
 
-_LANES = 64  # pixels beside each other in a gradient: wide rows vectorise where C alone is narrow
-_Gradient = Callable[..., tuple[tf.Tensor, tf.Tensor]]
-
-
-@tf.custom_gradient
-def _plain_sums(truth: tf.Tensor, probs: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], _Gradient]:
-    """Sums of y p, p and y. The gradient is two passes over wide rows; TensorFlow's own takes four."""
-
-    def gradient(dot: tf.Tensor, predicted: tf.Tensor, actual: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        y, p = _widen(truth), _widen(probs)
-        dot, predicted, actual = (_repeat(part) for part in (dot, predicted, actual))
-        return _narrow(dot * p + actual, truth), _narrow(dot * y + predicted, probs)
-
-    return _totals(truth * probs, probs, truth), gradient
-
-
-@tf.custom_gradient
-def _squared_sums(truth: tf.Tensor, probs: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], _Gradient]:
-    """Sums of y p, p^2 and y^2."""
-
-    def gradient(dot: tf.Tensor, predicted: tf.Tensor, actual: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        y, p = _widen(truth), _widen(probs)
-        dot, predicted, actual = (_repeat(part) for part in (dot, predicted, actual))
-        return _narrow(dot * p + 2 * actual * y, truth), _narrow(dot * y + 2 * predicted * p, probs)
-
-    return _totals(truth * probs, probs * probs, truth * truth), gradient
-
-
-def _totals(*parts: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    return tuple(tf.cast(sum_pixels(part, tf.float64), part.dtype) for part in parts)
-
-
-def _widen(values: tf.Tensor) -> tf.Tensor:
-    shape = tf.shape(values)
-    return tf.reshape(fill(values, _LANES, 0), [shape[0], -1, _LANES * shape[2]])
-
-
-def _repeat(values: tf.Tensor) -> tf.Tensor:
-    return tf.tile(values, [1, _LANES])[:, None]
-
-
-def _narrow(wide: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    shape = tf.shape(like)
-    return tf.reshape(wide, [shape[0], -1, shape[2]])[:, : shape[1]]
-
-
-def weigh(
-    values: tf.Tensor, class_weights: Weights, sample_weight: Weights, reduction: Reduction
-) -> tf.Tensor:
+def weigh(values: tf.Tensor, class_weights: Weights, sample_weight: Weights, reduction: Reduction) -> tf.Tensor:
     """Weight and reduce `[B, C]`, or `[B, 1]` without class weights.
 
     Raises:

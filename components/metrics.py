@@ -80,9 +80,7 @@ class DiceCoefficient(keras.metrics.Metric):
             self.total = add("total", (self.classes,), "float64")
             self.weight = add("weight", (self.classes,), "float64")
 
-    def update_state(
-        self, y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor | None = None
-    ) -> None:
+    def update_state(self, y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor | None = None) -> None:
         """Add a batch."""
         pixels = prepare(whole_ids(y_true, y_pred, self.inputs), y_pred, **self.inputs)
         sums = dice.overlap(
@@ -115,12 +113,13 @@ class DiceCoefficient(keras.metrics.Metric):
     def result(self) -> tf.Tensor | dict[str, tf.Tensor]:
         """Mean over the classes, or the dict of them."""
         if self.average == "pooled":
-            counted = tf.cast(self.pixels.value, tf.float64) + self.weighted_pixels.value
-            above, below = 2 * counted[0], counted[1]
+            hits, below = tf.unstack(tf.cast(self.pixels.value, tf.float64) + self.weighted_pixels.value)
+            values = dice.dice_ratio(hits, below)
         else:
-            above, below = tf.convert_to_tensor(self.total.value), tf.convert_to_tensor(self.weight.value)
+            below = tf.convert_to_tensor(self.weight.value)
+            values = tf.math.divide_no_nan(tf.convert_to_tensor(self.total.value), below)
         defined = below > 0
-        values = tf.where(defined, above / tf.where(defined, below, 1.0), float("nan"))
+        values = tf.where(defined, values, float("nan"))
         first = 0 if self.include_background else 1
         if self.per_class:
             return {f"{self.name}_{c}": tf.cast(values[c], self.dtype) for c in range(first, self.classes)}

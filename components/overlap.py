@@ -1,4 +1,4 @@
-"""Overlap of prediction and truth: the one place where pixels are counted.
+"""Overlap of prediction and truth: what evaluation and metrics are made of.
 
 All sums are taken per sample and class over the spatial axes, never over the batch.
 """
@@ -8,9 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from components import overlap_tiles
-
-_CHAIN = 64  # pixels added in float32 before float64 takes over
-_LANES = 16  # pixels beside each other in a sum: wide rows vectorise where C alone is narrow
+from components.pixel_sums import fill, soft_sums
 
 
 class Overlap(NamedTuple):
@@ -45,8 +43,9 @@ def overlap(
 ) -> Overlap:
     """Count, per sample and class, how prediction and truth overlap.
 
-    Counts are exact. Soft sums are float32 within a hundred pixels and float64 beyond, since float32
-    cannot count past 2^24.
+    Counts are exact. Soft sums are float32 within a hundred pixels and float64 beyond, since float32 cannot
+    count past 2^24. Class ids that exclude each other are summed in tiles on a CPU, which is the fast equal of
+    the sums that the losses use, and has no gradient; everything else by those sums themselves.
 
     Args:
         probabilities: float `[B, *S, C]`, in [0, 1].
@@ -61,33 +60,18 @@ def overlap(
         Overlap of `[B, C]` tensors. A class without pixels has sums of 0.
     """
     probabilities, targets = tf.convert_to_tensor(probabilities), tf.convert_to_tensor(targets)
-    batch, classes = tf.shape(probabilities)[0], probabilities.shape[-1]
-    ids = targets.shape.rank == probabilities.shape.rank - 1
-    pixels = tf.reduce_prod(tf.shape(probabilities)[1:-1])
-    probs = tf.reshape(probabilities, [batch, pixels, tf.shape(probabilities)[-1]])
+    shape, classes = tf.shape(probabilities), probabilities.shape[-1]
+    batch, pixels = shape[0], tf.reduce_prod(shape[1:-1])
+    probs = tf.reshape(probabilities, [batch, pixels, shape[-1] if classes is None else classes])
     mask = None if valid is None else tf.reshape(valid, [batch, pixels])
-    if not ids:
+    if targets.shape.rank == probabilities.shape.rank:
         truth = tf.cast(tf.reshape(targets, tf.shape(probs)), tf.bool)
         return _dense(probs, truth, mask, exclusive=exclusive, threshold=threshold)
     labels = _labels(tf.reshape(targets, [batch, pixels]))
-
-    def dense() -> Overlap:
-        truth = labels[..., None] == tf.range(tf.shape(probs)[-1])
-        return _dense(probs, truth, mask, exclusive=exclusive, threshold=threshold)
-
-    if not exclusive or classes is None or classes > overlap_tiles.MAX_CLASSES or _has_gpu():
-        return dense()
-    least = overlap_tiles.tile_rows(classes) * overlap_tiles.ROW
-    large = batch * pixels >= least
-    return Overlap(*tf.cond(large, lambda: _tiled(probs, labels, mask), dense))
-
-
-def sum_pixels(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Sum `[B, N, C]` over N: in its own type for 64 pixels, in `dtype` beyond."""
-    shape = tf.shape(values)
-    wide = [shape[0], -1, _CHAIN, _LANES * shape[2]]
-    chains = tf.reduce_sum(tf.reshape(fill(values, _CHAIN * _LANES, 0), wide), 2)
-    return tf.reduce_sum(tf.cast(tf.reshape(chains, [shape[0], -1, shape[2]]), dtype), 1)
+    if exclusive and classes is not None and classes <= overlap_tiles.MAX_CLASSES and not _has_gpu():
+        return _tiled(probs, labels, mask)
+    truth = labels[..., None] == tf.range(shape[-1])
+    return _dense(probs, truth, mask, exclusive=exclusive, threshold=threshold)
 
 
 def _has_gpu() -> bool:
@@ -101,13 +85,6 @@ def _labels(ids: tf.Tensor) -> tf.Tensor:
         wide = tf.cast(ids, tf.int64)
         ids = tf.where(wide > tf.int32.max, tf.cast(-1, tf.int64), wide)
     return tf.cast(ids if ids.dtype.is_unsigned else tf.maximum(ids, -1), tf.int32)
-
-
-def fill(values: tf.Tensor, multiple: int, filler: int) -> tf.Tensor:
-    """Pad axis 1 of `[B, N, ...]` to a multiple; where it is one already, nothing is copied."""
-    missing = -tf.shape(values)[1] % multiple
-    paddings = [[0, 0], [0, missing], *([[0, 0]] * (values.shape.rank - 2))]
-    return tf.pad(values, paddings, constant_values=filler)
 
 
 def _tiled(probs: tf.Tensor, labels: tf.Tensor, valid: tf.Tensor | None) -> Overlap:
@@ -125,34 +102,29 @@ def _tiled(probs: tf.Tensor, labels: tf.Tensor, valid: tf.Tensor | None) -> Over
         samples = tf.reshape(rows, tf.concat([[batch, -1], tf.shape(rows)[1:]], 0))
         return tf.reduce_sum(tf.cast(samples, dtype), 1)
 
-    pixels = tf.ensure_shape(total(counts, tf.int64), [None, classes + 1, classes])
-    soft = tf.reduce_sum(total(moments, tf.complex128), 1)
+    soft = total(moments, tf.complex128)
     return Overlap(
-        tf.linalg.diag_part(pixels[:, :classes]),
-        tf.reduce_sum(pixels, 1),
-        tf.reduce_sum(pixels[:, :classes], 2),
-        tf.reduce_sum(total(own, tf.float64)[:, :classes], 2),
-        tf.math.real(soft),
-        tf.math.imag(soft),
+        *tf.unstack(total(counts, tf.int64), axis=1), total(own, tf.float64), tf.math.real(soft), tf.math.imag(soft)
     )
 
 
 def _dense(
     probs: tf.Tensor, truth: tf.Tensor, valid: tf.Tensor | None, *, exclusive: bool, threshold: float
 ) -> Overlap:
-    """Sum boolean masks of every class; right everywhere, and what the tiles are tested against."""
+    """The sums of the losses, of the probabilities and of their hard prediction, which is 0 or 1.
+
+    Differentiable by probs, right everywhere, and what the tiles are tested against.
+    """
     probs = tf.cast(probs, tf.float32)
-    classes = tf.shape(probs)[-1]
     if exclusive:
-        hard = tf.argmax(probs, -1, output_type=tf.int32)[..., None] == tf.range(classes)
+        hard = tf.argmax(probs, -1, output_type=tf.int32)[..., None] == tf.range(tf.shape(probs)[-1])
     else:
         hard = probs > threshold
     if valid is not None:
-        counts = valid[..., None]
-        truth, hard = truth & counts, hard & counts
-        probs = tf.where(counts, probs, 0.0)
-
-    masks = (tf.cast(mask, tf.float32) for mask in (truth & hard, hard, truth))
-    pixels = (sum_pixels(mask, tf.int64) for mask in masks)
-    soft = (sum_pixels(values, tf.float64) for values in (tf.where(truth, probs, 0.0), probs, probs * probs))
-    return Overlap(*pixels, *soft)
+        counted = valid[..., None]
+        truth, hard = truth & counted, hard & counted
+        probs = tf.where(counted, probs, 0.0)
+    y = tf.cast(truth, tf.float32)
+    counts, soft = soft_sums(y, tf.cast(hard, tf.float32)), soft_sums(y, probs)
+    squares = soft_sums(y, probs, squared=True).predicted
+    return Overlap(*(tf.cast(count, tf.int64) for count in counts), soft.intersection, soft.predicted, squares)

@@ -111,9 +111,7 @@ def _example(image: np.ndarray, mask: np.ndarray, name: str) -> bytes:
         "image/filename": name.encode(),
         "image/segmentation/class/encoded": tf.io.encode_png(mask[..., None]).numpy(),
     }
-    feature = {
-        key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value])) for key, value in values.items()
-    }
+    feature = {key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value])) for key, value in values.items()}
     serialized: bytes = tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
     return serialized
 

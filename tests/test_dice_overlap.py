@@ -1,4 +1,4 @@
-"""The sums against set arithmetic in NumPy, on the plain way and on tiles."""
+"""The sums against set arithmetic in NumPy, in tiles and by the sums of the losses."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,15 +8,15 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components import dice, overlap_tiles
+from components import dice, overlap_tiles, ratios
 
-PLAIN, TILED = (1, 5, 7), (3, 91, 127)
+SMALL, LARGE = (1, 5, 7), (3, 91, 127)  # less than a tile, and several
 
 
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch):
-    """Tiles of one row, so that arrays of a few rows are tiled, the last tile overlapping or not."""
-    monkeypatch.setattr(overlap_tiles, "_TILE_FLOATS", overlap_tiles.ROW)
+    """Tiles of a few rows, so that small arrays take several, the last tile overlapping or not."""
+    monkeypatch.setattr(overlap_tiles, "_TILE_FLOATS", 32 * overlap_tiles.ROW)
     overlap_tiles._kernel.cache_clear()
     yield
     overlap_tiles._kernel.cache_clear()
@@ -52,7 +52,7 @@ def check(sums, expected):
     np.testing.assert_allclose(np.stack(sums[3:]), expected[3:], rtol=2e-6)
 
 
-@pytest.mark.parametrize("shape", [PLAIN, TILED, (2, 4096), (1, 16, 24, 33)])
+@pytest.mark.parametrize("shape", [SMALL, LARGE, (2, 4096), (1, 16, 24, 33)])
 @pytest.mark.parametrize("masked", [False, True])
 def test_exclusive_against_sets(shape, masked):
     probs, ids = draw(shape, 4)
@@ -60,30 +60,60 @@ def test_exclusive_against_sets(shape, masked):
     check(dice.overlap(probs, tf.constant(ids), exclusive=True, valid=valid), sets(probs, ids, valid))
 
 
-@pytest.mark.parametrize("shape", [PLAIN, TILED])
+@pytest.mark.parametrize("shape", [SMALL, LARGE])
 def test_thresholded_against_sets(shape):
     probs, ids = draw(shape, 3)
     check(dice.overlap(probs, tf.constant(ids), exclusive=False, threshold=0.3), sets(probs, ids, None, 0.3))
 
 
-def test_these_shapes_do_take_both_ways(monkeypatch):
-    calls = []
+def test_ids_are_tiled_in_one_tile_or_more(monkeypatch):
+    rows = []
     tiled = overlap_tiles.tiled_sums
-    monkeypatch.setattr(overlap_tiles, "tiled_sums", lambda *a, **k: (calls.append(1), tiled(*a, **k))[1])
-    for shape in (PLAIN, TILED):
+    monkeypatch.setattr(overlap_tiles, "tiled_sums", lambda p, y, **k: (rows.append(y.shape[0]), tiled(p, y, **k))[1])
+    for shape in (SMALL, LARGE):
         probs, ids = draw(shape, 4)
         dice.overlap(tf.constant(probs), tf.constant(ids), exclusive=True)
-    assert len(calls) == 1
+    tile = overlap_tiles.tile_rows(4)
+    assert rows[0] < tile < rows[1]
+    assert rows[1] % tile
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 3), st.integers(0, 70), st.integers(1, 6), st.booleans(), st.integers(0, 2**31))
+def test_tiles_are_the_fast_equal_of_the_sums_of_the_losses(batch, side, classes, masked, seed):
+    probs, ids = draw((batch, side, 41), classes, seed)
+    valid = np.random.default_rng(seed).random(ids.shape) < 0.8 if masked else None
+    one_hot = ids[..., None] == np.arange(classes)  # targets that are not tiled
+    sums = dice.overlap(probs, tf.constant(one_hot), exclusive=True, valid=valid)
+    tiled = dice.overlap(probs, tf.constant(ids), exclusive=True, valid=valid)
+    for dense_sum, tiled_sum in zip(sums[:3], tiled[:3], strict=True):
+        np.testing.assert_array_equal(dense_sum, tiled_sum)
+    for dense_sum, tiled_sum in zip(sums[3:], tiled[3:], strict=True):
+        np.testing.assert_allclose(dense_sum, tiled_sum, rtol=1e-6, atol=1e-9)
+    if not masked:
+        smooth = ratios.SMOOTHING
+        loss = dice.dice_loss(one_hot, probs.astype(np.float64), smooth=smooth, reduction="none")
+        table = ratios.soft_dice(tiled.soft_intersection, tiled.actual, tiled.soft_predicted, smooth)
+        np.testing.assert_allclose(1 - loss, table, rtol=1e-6)
+
+
+def test_dense_sums_have_a_gradient():
+    probs, ids = draw(SMALL, 3)
+    probs, one_hot = tf.constant(probs), tf.one_hot(ids, 3)
+    with tf.GradientTape() as tape:
+        tape.watch(probs)
+        total = tf.reduce_sum(dice.overlap(probs, one_hot, exclusive=True).soft_intersection)
+    np.testing.assert_array_equal(tape.gradient(total, probs), one_hot)
 
 
 @pytest.mark.parametrize("dtype", [tf.uint8, tf.uint16, tf.int32, tf.int64])
-@pytest.mark.parametrize("shape", [PLAIN, TILED])
+@pytest.mark.parametrize("shape", [SMALL, LARGE])
 def test_label_types_agree(dtype, shape):
     probs, ids = draw(shape, 4)
     check(dice.overlap(probs, tf.cast(ids, dtype), exclusive=True), sets(probs, ids))
 
 
-@pytest.mark.parametrize("shape", [PLAIN, TILED])
+@pytest.mark.parametrize("shape", [SMALL, LARGE])
 @pytest.mark.parametrize("foreign", [-1, 255, 2**31 - 1, -(2**31), 2**40, -(2**40), 2**32])
 def test_foreign_ids_are_pixels_of_no_class(shape, foreign):
     probs, ids = draw(shape, 3)
@@ -92,14 +122,14 @@ def test_foreign_ids_are_pixels_of_no_class(shape, foreign):
     check(dice.overlap(probs, tf.constant(strange), exclusive=True), sets(probs, ids))
 
 
-@pytest.mark.parametrize("shape", [PLAIN, TILED])
+@pytest.mark.parametrize("shape", [SMALL, LARGE])
 def test_one_hot_equals_ids(shape):
     probs, ids = draw(shape, 4)
     one_hot = tf.one_hot(ids, 4, on_value=True, off_value=False)
     check(dice.overlap(probs, one_hot, exclusive=True), sets(probs, ids))
 
 
-@pytest.mark.parametrize("shape", [PLAIN, TILED])
+@pytest.mark.parametrize("shape", [SMALL, LARGE])
 def test_first_index_wins_a_tie(shape):
     probs = tf.fill([*shape, 3], 0.25)
     sums = dice.overlap(probs, tf.ones(shape, tf.uint8), exclusive=True)
@@ -113,8 +143,8 @@ def test_threshold_tie_is_no_prediction():
 
 
 def test_nan_outside_valid_does_not_count():
-    probs, ids = draw(TILED, 3)
-    valid = np.random.default_rng(2).random(TILED) < 0.5
+    probs, ids = draw(LARGE, 3)
+    valid = np.random.default_rng(2).random(LARGE) < 0.5
     probs[~valid] = np.nan
     check(dice.overlap(probs, tf.constant(ids), exclusive=True, valid=valid), sets(probs, ids, valid))
 
@@ -129,11 +159,9 @@ def test_half_precision_is_summed_wider(dtype):
 
 @pytest.mark.parametrize("jit", [False, True])
 def test_inside_a_function_of_unknown_shape(jit):
-    probs, ids = draw(TILED, 4)
+    probs, ids = draw(LARGE, 4)
     signature = [tf.TensorSpec([None, None, None, 4]), tf.TensorSpec([None, None, None], tf.int64)]
-    function = tf.function(
-        lambda p, y: dice.overlap(p, y, exclusive=True), input_signature=signature, jit_compile=jit
-    )
+    function = tf.function(lambda p, y: dice.overlap(p, y, exclusive=True), input_signature=signature, jit_compile=jit)
     check(function(probs, ids), sets(probs, ids))
 
 
@@ -144,7 +172,7 @@ def test_no_pixels_and_no_samples():
 
 
 def test_runs_give_the_same_bits():
-    probs, ids = draw(TILED, 4)
+    probs, ids = draw(LARGE, 4)
     runs = [dice.overlap(probs, tf.constant(ids), exclusive=True) for _ in range(3)]
     for other in runs[1:]:
         for a, b in zip(runs[0], other, strict=True):
@@ -163,7 +191,7 @@ def test_batch_equals_samples_one_by_one(batch, side, classes, seed):
 
 
 def test_threads_share_the_compiled_kernel():
-    probs, ids = draw(TILED, 4)
+    probs, ids = draw(LARGE, 4)
     expected = sets(probs, ids)
     function = tf.function(lambda p, y: dice.overlap(p, y, exclusive=True))
     with ThreadPoolExecutor(4) as threads:

@@ -32,9 +32,7 @@ def test_pooled_is_f1_of_all_pixels_per_class():
     metric = metrics.DiceCoefficient(3, average="pooled", per_class=True, include_background=False)
     got = scored(metric, (IDS[:2], PROBS[:2]), (IDS[2:], PROBS[2:]))
     expected = f1(IDS, PROBS.argmax(-1))
-    assert {k: float(v) for k, v in got.items()} == pytest.approx(
-        {"dice_1": expected[1], "dice_2": expected[2]}
-    )
+    assert {k: float(v) for k, v in got.items()} == pytest.approx({"dice_1": expected[1], "dice_2": expected[2]})
 
 
 def test_counts_go_on_beyond_2_to_the_24():
@@ -87,9 +85,7 @@ def test_reset():
 
 
 def test_config_round_trip():
-    made = metrics.DiceCoefficient(
-        3, average="pooled", threshold=0.4, per_class=True, ignore_labels=[9], name="d"
-    )
+    made = metrics.DiceCoefficient(3, average="pooled", threshold=0.4, per_class=True, ignore_labels=[9], name="d")
     again = keras.metrics.deserialize(keras.metrics.serialize(made))
     assert again.get_config() == made.get_config()
     assert (again.threshold, again.per_class, again.name) == (0.4, True, "d")

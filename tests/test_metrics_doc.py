@@ -13,9 +13,7 @@ from components import dice, losses, metrics
 TEXT = (Path(__file__).parent.parent / "docs" / "metrics.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| ([ABCD]) \| `([01]{8})` \| `([01]{8})` \| (\S+) \|", TEXT, re.MULTILINE)
 TRUTH, PREDICTED = (np.array([[int(c) for c in row[i]] for row in ROWS]) for i in (1, 2))
-STATED = {
-    name: float(score) for name, score in re.findall(r"^\| (.+?) \| (0\.\d{4}) \| .+\|$", TEXT, re.MULTILINE)
-}
+STATED = {name: float(score) for name, score in re.findall(r"^\| (.+?) \| (0\.\d{4}) \| .+\|$", TEXT, re.MULTILINE)}
 
 
 def classes(masks):
@@ -54,16 +52,12 @@ SCORES = {
     "Keras, 1 - `losses.Dice()`, background as a second channel": lambda: keras_dice(
         classes(TRUTH), classes(PREDICTED)
     ),
-    "Keras, 1 - `losses.Dice(axis=(1, 2))`": lambda: keras_dice(
-        TRUTH[..., None], PREDICTED[..., None], axis=(1, 2)
-    ),
+    "Keras, 1 - `losses.Dice(axis=(1, 2))`": lambda: keras_dice(TRUTH[..., None], PREDICTED[..., None], axis=(1, 2)),
     "MONAI, `DiceMetric()` foreground": lambda: np.nanmean(per_image(np.nan, np.nan)),
     "MONAI, `DiceMetric(ignore_empty=False)` foreground": lambda: per_image(1.0).mean(),
     "torchmetrics, `dice_score(include_background=False)`": lambda: np.nanmean(per_image(np.nan)),
     "torchmetrics, `dice_score()`": lambda: np.mean(
-        2
-        * (classes(TRUTH) * classes(PREDICTED)).sum((1, 2))
-        / (classes(TRUTH) + classes(PREDICTED)).sum((1, 2))
+        2 * (classes(TRUTH) * classes(PREDICTED)).sum((1, 2)) / (classes(TRUTH) + classes(PREDICTED)).sum((1, 2))
     ),
     "scikit-learn, `f1_score` of all pixels": lambda: f1_score(TRUTH.ravel(), PREDICTED.ravel()),
     "scikit-learn, mean of `f1_score` of each image": lambda: np.mean(

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_score
 
-from components import ratios
+from components import dice, ratios
 
 COUNTS = st.integers(0, 2**40)
 ORACLES = {"dice": f1_score, "iou": jaccard_score, "precision": precision_score, "recall": recall_score}
@@ -85,6 +85,23 @@ def test_a_division_by_zero_does_not_warn(recwarn):
 
 def test_soft_dice_of_two_empty_masks_is_1():
     assert ratios.soft_dice(0.0, 0, 0.0) == 1
+
+
+@given(
+    sums=st.tuples(COUNTS, COUNTS, COUNTS),
+    soft=st.tuples(*[st.floats(0, 1e6)] * 3),
+    smooth=st.sampled_from([0, 1e-6, 1]),
+)
+@settings(deadline=None)
+def test_tables_and_losses_have_one_ratio(sums, soft, smooth):
+    tp, fp, fn = sums
+    if tp + fp + fn:  # where nothing is counted the losses say 1, the tables NULL
+        got = dice.dice_ratio(np.float64(tp), np.float64(2 * tp + fp + fn))
+        assert float(got) == pytest.approx(float(ratios.dice(tp, fp, fn)), rel=1e-14)
+    inter, actual, predicted = min(soft), max(soft), soft[0]
+    if actual + predicted:
+        got = dice.dice_ratio(np.float64(inter), np.float64(actual + predicted), smooth)
+        assert float(got) == pytest.approx(float(ratios.soft_dice(inter, actual, predicted, smooth)), rel=1e-14)
 
 
 def test_soft_dice_by_hand():
