@@ -54,9 +54,11 @@ def evaluate(
         with console.status("loading TensorFlow and Beam") if console.is_terminal else nullcontext():
             quiet.load_tensorflow(verbose=verbose)
             from pipeline import console as printing
+            from pipeline import options, progress, run
             from pipeline import plan as planning
-            from pipeline import progress, run
 
+            for flag in options.unknown_flags(context.obj):
+                _say(f"warning: Beam's Python side does not know the flag {flag}; it is passed on")
             plan = planning.make_plan(settings, run_id, context.obj)
         _say(
             f"run {plan.run.run_id}: {len(plan.shards):,} shards, "

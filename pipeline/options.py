@@ -1,5 +1,7 @@
 """Runner options: where and how fast, never what. Everything after `--` goes to Beam untouched."""
 
+import difflib
+from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions, StandardOptions
@@ -35,3 +37,25 @@ def is_embedded(options: PipelineOptions) -> bool:
 def in_this_process(options: PipelineOptions) -> bool:
     """Whether the workers are threads of this process."""
     return is_embedded(options) and options.view_as(DirectOptions).direct_running_mode in IN_PROCESS_MODES
+
+
+def unknown_flags(flags: Sequence[str]) -> list[str]:
+    """Flags that no option class of Beam's Python side declares, each with the nearest one that is declared.
+
+    They are passed on all the same: an engine's job server has options of its own.
+    """
+    parser = ArgumentParser(add_help=False, allow_abbrev=False, conflict_handler="resolve")
+    for options in _all_subclasses(PipelineOptions):
+        if "_add_argparse_args" in vars(options):
+            options._add_argparse_args(parser)  # noqa: SLF001 - the hook that option classes implement
+    declared = {name for action in parser._actions for name in action.option_strings}  # noqa: SLF001 - no public list
+    lines = []
+    for name in (flag.partition("=")[0] for flag in flags if flag.startswith("--")):
+        if name not in declared:
+            near = difflib.get_close_matches(name, declared, n=1)
+            lines.append(f"{name} (did you mean {near[0]}?)" if near else name)
+    return lines
+
+
+def _all_subclasses(kind: type[PipelineOptions]) -> list[type[PipelineOptions]]:
+    return [found for child in kind.__subclasses__() for found in (child, *_all_subclasses(child))]
