@@ -103,9 +103,8 @@ def _tiled(probs: tf.Tensor, labels: tf.Tensor, valid: tf.Tensor | None) -> Over
         return tf.reduce_sum(tf.cast(samples, dtype), 1)
 
     soft = total(moments, tf.complex128)
-    return Overlap(
-        *tf.unstack(total(counts, tf.int64), axis=1), total(own, tf.float64), tf.math.real(soft), tf.math.imag(soft)
-    )
+    hits, predicted, actual = tf.unstack(total(counts, tf.int64), axis=1)
+    return Overlap(hits, predicted, actual, total(own, tf.float64), tf.math.real(soft), tf.math.imag(soft))
 
 
 def _dense(
@@ -127,4 +126,5 @@ def _dense(
     y = tf.cast(truth, tf.float32)
     counts, soft = soft_sums(y, tf.cast(hard, tf.float32)), soft_sums(y, probs)
     squares = soft_sums(y, probs, squared=True).predicted
-    return Overlap(*(tf.cast(count, tf.int64) for count in counts), soft.intersection, soft.predicted, squares)
+    hits, predicted, actual = (tf.cast(count, tf.int64) for count in counts)
+    return Overlap(hits, predicted, actual, soft.intersection, soft.predicted, squares)

@@ -15,7 +15,7 @@ UNCOUNTED = -(2**31)
 MAX_CLASSES = 128  # beyond it the C x C bins of a row cost more than they save
 
 _TILE_FLOATS = 655_360  # 2.5 MiB: a tile that the last-level cache holds
-_Kernel = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+_Kernel = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
 _UNROLL, _CHAIN = 4, 16
 # One int64 a pixel, one bincount: the count is added in the high bits, the probability in units of 2^-40 in
 # the low ones. A row of 1024 is < 2^11 counts and, in these units, probabilities < 2^51: neither runs over.

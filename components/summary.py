@@ -42,8 +42,8 @@ class SummarySettings:
 def group_states(rows: pa.Table, slices: Sequence[Sequence[tuple[str, str]]]) -> dict[GroupKey, GroupState]:
     """The state of every slice x class in some rows of `samples`."""
     rows = rows.append_column("dice_sq", pc.multiply(rows["dice"], rows["dice"]))
-    for state in ratios.STATES:
-        rows = rows.append_column(f"n_{state}", pc.cast(pc.equal(rows["state"], state), pa.int64()))
+    for name in ratios.STATES:
+        rows = rows.append_column(f"n_{name}", pc.cast(pc.equal(rows["state"], name), pa.int64()))
     states: dict[GroupKey, GroupState] = {}
     for spec in ((), *slices):
         for key, group in _grouped(rows, spec):  # a value may be "NULL" itself: two groups of one name are one

@@ -2,14 +2,16 @@
 
     python -m examples.train_unet DIRECTORY
 
-Trains twice, about a minute each on 2 cores, with the same start and the same batches: once with plain
-cross-entropy and once with Dice + cross-entropy. Prints the Dice of the foreground on images that neither has
-seen, writes those as TFRecords to DIRECTORY/records and the second model to DIRECTORY/model, ready for
-`dicebeam evaluate`.
+Trains three times, about a minute each on 2 cores, with the same start and the same batches: with plain
+cross-entropy, with Dice alone, and with Dice + cross-entropy. Prints the Dice of the foreground on images that
+none has seen, writes those as TFRecords to DIRECTORY/records and the last model to DIRECTORY/model, and evaluates
+it there with the pipeline: `dicebeam evaluate DIRECTORY/config.yaml` does the same again.
 
-Measured, mean Dice of the foreground on 128 unseen images, seeds 0, 1, 2:
+Measured, mean Dice of the foreground on 128 unseen images (Dice alone was run with seed 0 only):
 
+    --seed                      0      1      2
     cross-entropy           0.546  0.526  0.331
+    Dice alone              0.804
     Dice + cross-entropy    0.922  0.857  0.844
 """
 
@@ -22,8 +24,15 @@ import numpy as np
 import tensorflow as tf
 
 from components import losses, metrics
+from pipeline import config_file, run
+from pipeline.plan import make_plan
 
 SIDE, CLASSES = 64, 2
+LOSSES = {
+    "cross_entropy": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    "dice": losses.Dice(from_logits="softmax", include_background=False),
+    "dice_cross_entropy": losses.DiceCrossEntropy(from_logits="softmax", include_background=False),
+}
 
 
 def samples(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -116,19 +125,33 @@ def _example(image: np.ndarray, mask: np.ndarray, name: str) -> bytes:
     return serialized
 
 
+def evaluate(directory: Path) -> dict[str, float]:
+    """Write DIRECTORY/config.yaml, run the pipeline, and give the mean Dice of each class."""
+    config = {
+        "examples": str(directory / "records" / "*.tfrecord"),
+        "model": str(directory / "model"),
+        "output": str(directory / "reports"),
+        "classes": ["background", "disc"],
+        "input": {"signature": "serve", "scale": "none"},
+    }
+    path = directory / "config.yaml"
+    path.write_text(json.dumps(config, indent=2), encoding="utf-8")  # JSON is YAML
+    outcome = run.execute(make_plan(config_file.load(str(path), []), None, []))
+    rows = outcome.classes.to_pylist()
+    return {row["class_name"]: row["dice_mean"] for row in rows if row["slice"] == "all"}
+
+
 def main() -> None:
-    """Train both, print both numbers, and write what the pipeline reads."""
+    """Train all, print their numbers, write what the pipeline reads, and let it read."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("directory", type=Path)
     parser.add_argument("--seed", type=int, default=0, help="of the start and the training images")
     options = parser.parse_args()
-    directory, seed = options.directory, options.seed
-    plain = train(keras.losses.SparseCategoricalCrossentropy(from_logits=True), seed=seed)
-    model = train(losses.DiceCrossEntropy(from_logits="softmax", include_background=False), seed=seed)
-    dices = {"cross_entropy": score(plain), "dice_cross_entropy": score(model)}
-    print(json.dumps(dices))
-    export(model, directory / "model")
-    write_records(directory / "records")
+    models = {name: train(loss, seed=options.seed) for name, loss in LOSSES.items()}
+    print(json.dumps({name: score(model) for name, model in models.items()}))
+    export(models["dice_cross_entropy"], options.directory / "model")
+    write_records(options.directory / "records")
+    print(json.dumps({"pipeline": evaluate(options.directory)}))
 
 
 if __name__ == "__main__":

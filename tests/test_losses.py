@@ -100,3 +100,23 @@ def test_saved_model_evaluates_the_same(loss, options, tmp_path):
     again = keras.saving.load_model(tmp_path / "model.keras")
     expected = made.evaluate(IMAGES, IDS, verbose=0, return_dict=True)
     assert again.evaluate(IMAGES, IDS, verbose=0, return_dict=True) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")  # of 0 epochs: it has no state to load
+def test_saved_model_goes_on_training_as_if_it_had_not_stopped(epochs, tmp_path):
+    def fit(one, epochs):
+        one.fit(IMAGES, IDS, batch_size=4, epochs=epochs, shuffle=False, verbose=0)
+
+    made = model()
+    made.compile(keras.optimizers.Adam(0.01), loss=losses.DiceCrossEntropy(from_logits="softmax"), jit_compile=False)
+    fit(made, epochs)
+    made.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert int(again.optimizer.iterations) == 2 * epochs
+    before = [weights.copy() for weights in made.get_weights()]
+    for one in (made, again):
+        fit(one, 1)
+    for start, expected, got in zip(before, made.get_weights(), again.get_weights(), strict=True):
+        assert np.any(start != expected)
+        np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-8)

@@ -2,9 +2,9 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from components import losses
 from examples import train_unet
 
 
@@ -15,15 +15,37 @@ def test_foreground_is_tiny_and_always_there():
     assert 9 <= sizes.min() <= sizes.max() <= 0.01 * train_unet.SIDE**2
 
 
-def test_train_and_export(tmp_path):
-    model = train_unet.train(losses.DiceCrossEntropy(from_logits="softmax"), count=16, epochs=1)
-    assert 0 <= train_unet.score(model, count=4) <= 1
-    train_unet.export(model, tmp_path / "model")
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A model trained for seconds, exported."""
+    folder = tmp_path_factory.mktemp("unet")
+    model = train_unet.train(train_unet.LOSSES["dice"], count=32, epochs=4)
+    train_unet.export(model, folder / "model")
+    return model, folder
+
+
+def test_dice_alone_learns(trained):
+    losses = trained[0].history.history["loss"]
+    assert len(losses) == 4
+    assert losses[-1] < losses[0] - 0.01
+
+
+def test_served_probabilities_are_those_of_the_model(trained):
+    model, folder = trained
     images, _ = train_unet.samples(2, 3)
     images = images.astype(np.float32)
-    served = tf.saved_model.load(str(tmp_path / "model")).signatures["serve"](image=tf.constant(images))
+    served = tf.saved_model.load(str(folder / "model")).signatures["serve"](image=tf.constant(images))
     expected = keras.ops.softmax(model(images, training=False))
     np.testing.assert_allclose(next(iter(served.values())), expected, atol=1e-5)
+
+
+def test_the_pipeline_says_what_the_metric_says(trained):
+    model, folder = trained
+    train_unet.write_records(folder / "records", count=6, shards=2, seed=7)
+    dices = train_unet.evaluate(folder)
+    assert set(dices) == {"background", "disc"}
+    assert 0 < dices["disc"] < 1
+    assert dices["disc"] == pytest.approx(train_unet.score(model, count=6, seed=7), abs=1e-6)
 
 
 def test_records_hold_the_samples(tmp_path):
