@@ -41,10 +41,16 @@ def absolute(path: str) -> str:
 
 
 def match(pattern: str) -> list[Shard]:
-    """Files that match a glob, with their sizes, sorted by path; `*` stays inside a folder, `**` does not."""
-    found = FileSystems.match([absolute(pattern)])[0].metadata_list
-    shards = (Shard(entry.path, entry.size_in_bytes) for entry in found)
-    return sorted((s for s in shards if is_remote(s.path) or Path(s.path).is_file()), key=lambda s: s.path)
+    """Files that match a glob, with their sizes, sorted by path; `*` stays inside a folder, `/**/` is any depth.
+
+    Local folders that are links are followed, which Beam's own listing does not do.
+    """
+    if is_remote(pattern):
+        found = [Shard(f.path, f.size_in_bytes) for f in FileSystems.match([pattern])[0].metadata_list]
+    else:
+        paths = (Path(path) for path in glob.iglob(absolute(pattern), recursive=True))  # noqa: PTH207 - follows links
+        found = [Shard(str(path), path.stat().st_size) for path in paths if path.is_file()]
+    return sorted(found, key=lambda shard: shard.path)
 
 
 def below(folder: str, pattern: str) -> list[Shard]:

@@ -17,7 +17,7 @@ from schemas.errors import AccountingError
 from schemas.records import RunTotals
 from schemas.summary import GroupKey, GroupState
 
-DONE, OVER_BUDGET, NOTHING_SCORED = "done", "over_failure_budget", "nothing_scored"
+DONE, OVER_BUDGET, CUT_SHORT, NOTHING_SCORED = "done", "over_failure_budget", "shard_cut_short", "nothing_scored"
 FILE = "part-0.parquet"
 
 
@@ -37,9 +37,15 @@ class ReportSettings:
 
 
 def status(totals: RunTotals, max_failed_fraction: float) -> str:
-    """How a finished run stands: failed records over the budget, or nothing scored at all, are no success."""
+    """How a finished run stands: failed records over the budget, or nothing scored at all, are no success.
+
+    A shard that could not be read to its end has lost nobody knows how many records, so it is within no budget
+    but that of 1, which accepts everything.
+    """
     if totals.failed > max_failed_fraction * totals.records:
         return OVER_BUDGET
+    if totals.cut_short and max_failed_fraction < 1:
+        return CUT_SHORT
     return DONE if totals.scored else NOTHING_SCORED
 
 

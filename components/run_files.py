@@ -42,6 +42,7 @@ class ShardRecord:
     failed: int
     config_fingerprint: str
     model_fingerprint: str
+    cut_short: bool = False
 
     def encode(self) -> dict[bytes, bytes]:
         """As Parquet key-value metadata."""
@@ -117,7 +118,7 @@ def committed(path: str, run: Run, n_classes: int) -> Committed:
     if rows != record.scored * n_classes or record.records != record.scored + record.failed:
         msg = f"{path} has {rows} rows, but its metadata says {record}; delete the file and run again"
         raise ReportError(msg)
-    return Committed(record.shard, path, record.records, record.scored, record.failed)
+    return Committed(record.shard, path, record.records, record.scored, record.failed, record.cut_short)
 
 
 def sample_files(run: Run) -> dict[str, Shard]:

@@ -63,6 +63,7 @@ class ShardFiles:
         self._keys: list[SampleKey] = []
         self._sums: list[SampleSums] = []
         self._failures: list[Failure] = []
+        self._cut_short = False
         run, self._name = settings.run, run_files.file_name(shard.path)
         self._samples_path = f"{run.folder('samples')}/{self._name}"
         self._failures_path = f"{run.folder('failures')}/{self._name}"
@@ -87,6 +88,7 @@ class ShardFiles:
         if batch.sums is not None:
             self._sums.append(batch.sums)
         self._failures.extend(batch.failures)
+        self._cut_short = self._cut_short or any(failure.ends_shard for failure in batch.failures)
         self._scored += len(batch.keys)
         self._failed += len(batch.failures)
         if len(self._keys) * len(self._settings.class_ids) >= ROWS_A_GROUP:
@@ -111,6 +113,7 @@ class ShardFiles:
             self._failed,
             run.config_fingerprint,
             run.model_fingerprint,
+            self._cut_short,
         )
         self._write_samples(before=records)
         self._write_failures()
@@ -119,7 +122,7 @@ class ShardFiles:
         else:
             filesystems.delete(self._failures_path)  # what an interrupted attempt may have left
         self._samples.commit(record.encode())
-        return Committed(self._shard.path, self._samples_path, records, self._scored, self._failed)
+        return Committed(self._shard.path, self._samples_path, records, self._scored, self._failed, self._cut_short)
 
     def _write_samples(self, before: int) -> None:
         """Write the rows of records before an index, which no later batch can precede, in record order."""

@@ -13,7 +13,8 @@ import apache_beam as beam
 from components import filesystems, prefetch, tfrecord
 from components.batching import Decoded, batches
 from components.decoding import DecodeSettings, decode
-from schemas.records import Batch, Failure, Lineage, Shard
+from schemas.errors import StorageError
+from schemas.records import Batch, Failure, Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,9 @@ def _shard_records(shard: Shard) -> Iterator[tfrecord.Record | Failure]:
     try:
         with filesystems.reading(shard.path) as file:
             yield from tfrecord.records(file, shard.path)
-    except (OSError, EOFError) as error:
-        msg = f"the shard cannot be opened: {error}"
-        yield Failure(Lineage(shard.path, 0, 0), None, tfrecord.STAGE, type(error).__name__, msg)
+    except OSError as error:
+        msg = f"the shard {shard.path} cannot be read: {error}. It is not scored; run again with the same --run-id"
+        raise StorageError(msg) from error
 
 
 class _ReadShard(beam.DoFn):

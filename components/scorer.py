@@ -46,9 +46,10 @@ class Scorer:
         try:
             scores = self._score(*_stacked(samples, self._settings))
         except tf.errors.ResourceExhaustedError as error:
-            msg = f"out of memory with a batch of {len(samples)} on {_where(samples)}; lower batch_size"
+            place = f"out of memory with a batch of {len(samples)} on {_where(samples)}"
+            msg = f"{place}; lower batch_size, under another --run-id"
             raise self._error(msg) from error
-        except tf.errors.OpError as error:
+        except (tf.errors.OpError, ValueError) as error:  # the second while it is traced for a new kind of input
             return self._scored_apart(samples, error)
         settings = self._settings
         output_checks.check(scores, settings.model, settings.agreement, len(settings.labels.classes), _where(samples))
@@ -58,7 +59,7 @@ class Scorer:
         failures = [_not_finite(sample) for sample, fine in zip(samples, finite, strict=True) if not fine]
         return kept, sample_rows.select(sums, finite) if failures else sums, failures
 
-    def _scored_apart(self, samples: Sequence[Sample], error: tf.errors.OpError) -> Scored:
+    def _scored_apart(self, samples: Sequence[Sample], error: Exception) -> Scored:
         """Find the samples that the model fails on one by one, and score the rest together.
 
         One sample alone fails as a sample. Where all of several do, the model is at fault, not the data.
@@ -97,13 +98,13 @@ def _where(samples: Sequence[Sample]) -> str:
     return f"{first.shard}, records {first.record} to {last.record}"
 
 
-def _reason(error: tf.errors.OpError) -> str:
+def _reason(error: Exception) -> str:
     """What TensorFlow puts last, after the stack in which the graph was built."""
-    head = str(error.message).partition("[[{{node")[0].strip()
+    head = str(getattr(error, "message", error)).partition("[[{{node")[0].strip()
     return (head.splitlines() or [type(error).__name__])[-1].strip()[:500]
 
 
-def _model_failed(sample: Sample, error: tf.errors.OpError) -> Failure:
+def _model_failed(sample: Sample, error: Exception) -> Failure:
     return Failure(sample.lineage, sample.sample_id, STAGE, type(error).__name__, f"the model failed: {_reason(error)}")
 
 

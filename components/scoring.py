@@ -142,7 +142,8 @@ def score_function(
     def score(images: tf.Tensor, masks: tf.Tensor, ignored: tf.Tensor | None = None) -> Scores:
         if settings.input.kind == "image":
             images = prepare(images, agreement, settings.input.scale, largest_value(images.dtype))
-            images = tf.ensure_shape(images, agreement.input_shape)
+            if agreement.input_shape is not None:
+                images = tf.ensure_shape(images, agreement.input_shape)
         output = signature(**{agreement.input_name: images})[agreement.output_name]
         probs = probabilities(output, settings, rank, n_classes)
         method = "nearest" if settings.output_kind == "class_ids" else "bilinear"

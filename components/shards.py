@@ -1,15 +1,18 @@
 """FindShards: globs to the shards that are still to be scored, and those that an earlier attempt committed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
-from components import filesystems, run_files
+from components import filesystems, prefetch, run_files
 from schemas.errors import ConfigError, ReportError
 from schemas.records import Shard
+
+FOOTER_THREADS = 16
+"""Reading a footer is waiting, most of all on remote storage."""
 
 
 def find(patterns: Sequence[str]) -> list[Shard]:
@@ -32,7 +35,8 @@ def split(found: Sequence[Shard], run: run_files.Run) -> tuple[list[Shard], list
     """Shards that have no sample file yet, and the paths of the sample files that are there.
 
     Raises:
-        ReportError: if the run has a sample file of a shard that is not among those found.
+        ReportError: if the run has a sample file of a shard that is not among those found, or that has another
+            size now than when it was scored.
     """
     names = {run_files.file_name(shard.path): shard for shard in found}
     files = run_files.sample_files(run)
@@ -43,8 +47,21 @@ def split(found: Sequence[Shard], run: run_files.Run) -> tuple[list[Shard], list
             f"{files[strangers[0]].path}; use another --run-id, or the examples it was begun with"
         )
         raise ReportError(msg)
+    _check_unchanged(files, names)
     missing = [shard for name, shard in names.items() if name not in files]
     return missing, [shard.path for shard in files.values()]
+
+
+def _check_unchanged(files: Mapping[str, Shard], shards: Mapping[str, Shard]) -> None:
+    paths = [shard.path for shard in files.values()]
+    records = prefetch.ordered_map(run_files.read_shard_record, paths, threads=FOOTER_THREADS, ahead=4 * FOOTER_THREADS)
+    for (name, file), record in zip(files.items(), records, strict=True):
+        if record.size_bytes != shards[name].size_bytes:
+            msg = (
+                f"{record.shard} had {record.size_bytes} bytes when it was scored and has {shards[name].size_bytes} "
+                f"now; use another --run-id, or delete {file.path} to score it again"
+            )
+            raise ReportError(msg)
 
 
 class Found(NamedTuple):

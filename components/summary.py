@@ -98,7 +98,7 @@ def add_totals(totals: Iterable[RunTotals]) -> RunTotals:
 
 def totals_of(committed: Committed) -> RunTotals:
     """The accounting of one shard."""
-    return RunTotals(1, committed.records, committed.scored, committed.failed)
+    return RunTotals(1, committed.records, committed.scored, committed.failed, int(committed.cut_short))
 
 
 class _ReadSampleFile(beam.DoFn):

@@ -32,7 +32,8 @@ def reset() -> None:
 def add(shard: str, byte_offset: int, scored: int, failed: int) -> None:
     """Note a batch."""
     with _lock:
-        _tally.bytes_read[shard] = byte_offset
+        if not shard.endswith(".gz"):  # its offsets count uncompressed bytes
+            _tally.bytes_read[shard] = byte_offset
         _tally.scored += scored
         _tally.failed += failed
 

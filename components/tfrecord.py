@@ -51,6 +51,9 @@ def records(file: BinaryIO, shard: str) -> Iterator[Record | Failure]:
 
     A record whose data fails its checksum is a Failure and the next one follows. Where the framing itself is
     broken nothing after it can be found: the rest of the shard is one Failure, the last item.
+
+    Raises:
+        OSError: where the storage fails; that says nothing about the records, so it is not theirs.
     """
     offset, index = 0, 0
     while True:
@@ -70,8 +73,8 @@ def records(file: BinaryIO, shard: str) -> Iterator[Record | Failure]:
         except _BrokenError as error:
             yield _rest(lineage, error.kind, str(error))
             return
-        except (OSError, EOFError, BadGzipFile, zlib.error) as error:
-            yield _rest(lineage, type(error).__name__, f"reading failed: {error}")
+        except (BadGzipFile, EOFError, zlib.error) as error:
+            yield _rest(lineage, type(error).__name__, f"decompressing failed: {error}")
             return
         offset += _HEADER.size + length + _FOOTER.size
         index += 1
@@ -116,4 +119,5 @@ def _rest(lineage: Lineage, error: str, message: str) -> Failure:
         STAGE,
         error,
         f"{message}. Nothing after byte {lineage.byte_offset} of the shard could be read",
+        ends_shard=True,
     )

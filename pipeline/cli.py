@@ -3,6 +3,8 @@
 TensorFlow and Beam are imported inside the commands, so that `--help` does not wait for them.
 """
 
+import importlib.metadata
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -17,13 +19,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 FAILED, INVALID, INTERRUPTED = 2, 5, 130
-PIPED_WIDTH = 160
-"""Columns of a log or a pipe, which do not say how wide they are."""
+PIPED_WIDTH = 10_000
+"""Columns of a log or a pipe: nothing is cut there, and a table takes no more than it needs."""
 
 app = typer.Typer(
     name="dicebeam",
     help="Evaluate segmentation SavedModels over TFRecords: Dice per sample and class, in Parquet.",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -35,6 +38,16 @@ Overrides = Annotated[
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show the workers' logs, and tracebacks.")]
 Output = Annotated[str, typer.Argument(metavar="OUTPUT", help="The folder of the tables.")]
+
+
+@app.callback()
+def options_of_all(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,  # noqa: FBT002
+) -> None:
+    """Evaluate segmentation SavedModels over TFRecords: Dice per sample and class, in Parquet."""
+    if version:
+        sys.stdout.write(f"dicebeam {importlib.metadata.version('dicebeam')}\n")
+        raise typer.Exit
 
 
 @app.command()
@@ -58,23 +71,26 @@ def evaluate(
             from pipeline import plan as planning
 
             for flag in options.unknown_flags(context.obj):
-                _say(f"warning: Beam's Python side does not know the flag {flag}; it is passed on")
+                _say(f"warning: Beam's Python side does not know {flag}; it is passed on")
             plan = planning.make_plan(settings, run_id, context.obj)
         _say(
             f"run {plan.run.run_id}: {len(plan.shards):,} shards, "
             f"{sum(s.size_bytes for s in plan.shards) / 1e6:,.1f} MB"
         )
         try:
-            with progress.shown(plan, _console(stderr=True)):
+            with (
+                progress.shown(plan, _console(stderr=True)),
+                quiet.muted_workers(verbose=verbose or options.in_this_process(plan.options)),
+            ):
                 outcome = run.execute(plan)
-        except KeyboardInterrupt:
-            _say(f"interrupted; to go on: dicebeam evaluate {config} --run-id {plan.run.run_id}")
+        except BaseException as error:
+            what = "interrupted; " if isinstance(error, KeyboardInterrupt) else ""
+            again = _again(config, overrides or (), plan.run.run_id, context.obj)
+            _say(f"{what}finished shards are kept; to go on: {again}")
             raise
         printing.show_outcome(console, outcome, settings)
         if not outcome.valid:
-            _say(f"the run is {outcome.row['status']}: {outcome.row['failed']:,} of "
-            f"{outcome.row['records']:,} records failed, "
-                 f"max_failed_fraction is {settings.max_failed_fraction}; the tables are written")  # fmt: skip
+            _say(f"the run is {outcome.row['status']}: {printing.why_invalid(outcome, settings)}; the tables are written")
             raise typer.Exit(INVALID)
 
 
@@ -133,6 +149,13 @@ def inspect(
         title, columns, rows = inspection.inspect(path)
         _console().print(title, highlight=False, markup=False, soft_wrap=True)
         _console().print(printing.rows_table(columns, rows))
+
+
+def _again(config: str, overrides: Sequence[str], run_id: str, flags: Sequence[str]) -> str:
+    """The command that goes on with a run."""
+    options = [part for override in overrides for part in ("--set", override)]
+    beam = ["--", *flags] if flags else []
+    return shlex.join(["dicebeam", "evaluate", config, *options, "--run-id", run_id, *beam])
 
 
 @contextmanager

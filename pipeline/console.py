@@ -17,14 +17,14 @@ if TYPE_CHECKING:  # both would import TensorFlow, which `query` does not need
 
 _METRICS = {
     "Dice": "dice_mean", "pooled": "dice_pooled", "IoU": "iou_pooled",
-    "precision": "precision_pooled", "recall": "recall_pooled",
+    "prec.": "precision_pooled", "recall": "recall_pooled",
 }  # fmt: skip
-_COUNTS = {"present": "n_present", "missed": "n_missed", "false alarm": "n_false_alarm", "absent": "n_absent"}
+_COUNTS = {"present": "n_present", "missed": "n_missed", "false": "n_false_alarm", "absent": "n_absent"}
 
 
 def class_table(rows: Sequence[dict[str, Any]]) -> Table:
     """The per-class table of one slice."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("class", overflow="fold", min_width=8)
     for name in (*_METRICS, *_COUNTS):
         table.add_column(name, justify="right")
@@ -70,6 +70,18 @@ def show_outcome(console: Console, outcome: "Outcome", config: "Config") -> None
         console.print(f"  {table:<9}{escape(run.folder(table))}", highlight=False, emoji=False, soft_wrap=True)
 
 
+def why_invalid(outcome: "Outcome", config: "Config") -> str:
+    """What keeps a finished run from being valid."""
+    row = outcome.row
+    return {
+        "nothing_scored": f"none of {row['records']:,} records was scored",
+        "shard_cut_short": "a shard could not be read to its end, and nobody knows how many records that lost",
+    }.get(
+        row["status"],
+        f"{row['failed']:,} of {row['records']:,} records failed, max_failed_fraction is {config.max_failed_fraction}",
+    )
+
+
 def rows_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     """Any result as a table; nothing in it is markup."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -83,4 +95,4 @@ def rows_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
 def _cell(value: object) -> str:
     if value is None:
         return "NULL"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return str(value)

@@ -40,7 +40,7 @@ def in_this_process(options: PipelineOptions) -> bool:
 
 
 def unknown_flags(flags: Sequence[str]) -> list[str]:
-    """Flags that no option class of Beam's Python side declares, each with the nearest one that is declared.
+    """What no option class of Beam's Python side declares, each with the nearest one that is declared.
 
     They are passed on all the same: an engine's job server has options of its own.
     """
@@ -50,6 +50,8 @@ def unknown_flags(flags: Sequence[str]) -> list[str]:
             options._add_argparse_args(parser)  # noqa: SLF001 - the hook that option classes implement
     declared = {name for action in parser._actions for name in action.option_strings}  # noqa: SLF001 - no public list
     lines = []
+    if flags and not flags[0].startswith("-"):
+        lines.append(flags[0])  # a value that belongs to no flag
     for name in (flag.partition("=")[0] for flag in flags if flag.startswith("--")):
         if name not in declared:
             near = difflib.get_close_matches(name, declared, n=1)

@@ -59,6 +59,7 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
     found = tuple(shards.find(config.examples))
     model = config.model_settings.model_copy(update={"path": filesystems.absolute(config.model)})
     agreement = signatures.agree(signatures.read(model.path), model, len(config.classes), config.batch_size)
+    _check_foreground(config, agreement)
     run = _run(config, run_id, started)
     columns = tuple(tables.slice_columns(config.slice_features))
     column_of = dict(zip(config.slice_features, columns, strict=True))
@@ -82,6 +83,14 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
         ),
     )
     return Plan(config, run, found, graph, options)
+
+
+def _check_foreground(config: Config, agreement: Agreement) -> None:
+    unscored = [name for name in config.foreground or () if config.classes.index(name) not in agreement.scored]
+    if unscored:
+        scored = [config.classes[i] for i in agreement.scored]
+        msg = f"foreground: {unscored} has no channel in the model's output; only {scored} is scored"
+        raise ConfigError(msg)
 
 
 def _decode_settings(config: Config, agreement: Agreement) -> DecodeSettings:

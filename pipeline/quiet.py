@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 def load_tensorflow(*, verbose: bool) -> None:
@@ -43,5 +44,28 @@ def _muted_stderr(*, verbose: bool) -> Iterator[None]:
             os.write(kept, held.read())
             raise
         finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+@contextmanager
+def muted_workers(*, verbose: bool) -> Iterator[None]:
+    """Drop what worker processes write to the file descriptor 2 that they share with this one.
+
+    Each of them loads TensorFlow anew, with its notices, and prints errors that come back here as well. What this
+    process says still reaches the terminal.
+    """
+    if verbose:
+        yield
+        return
+    sys.stderr.flush()
+    kept, own = os.dup(2), sys.stderr
+    with Path(os.devnull).open("wb") as nowhere, os.fdopen(os.dup(kept), "w", buffering=1) as terminal:
+        os.dup2(nowhere.fileno(), 2)
+        sys.stderr = terminal
+        try:
+            yield
+        finally:
+            sys.stderr = own
             os.dup2(kept, 2)
             os.close(kept)

@@ -33,6 +33,10 @@ class ModelError(DicebeamError):
     """The SavedModel does not do what the config says; the run ends."""
 
 
+class StorageError(DicebeamError):
+    """Files cannot be read or written now. Nothing of it is kept: the same command with the run id goes on."""
+
+
 class ReportError(DicebeamError):
     """Tables that are to be written or read are not as they must be."""
 

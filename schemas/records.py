@@ -36,6 +36,8 @@ class Failure:
     stage: str
     error: str
     message: str
+    ends_shard: bool = False
+    """Nothing after this record could be read, and nobody knows how many records that was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class Committed:
     records: int
     scored: int
     failed: int
+    cut_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,3 +147,5 @@ class RunTotals:
     records: int = 0
     scored: int = 0
     failed: int = 0
+    cut_short: int = 0
+    """Shards that end in a failure after which nothing could be read."""

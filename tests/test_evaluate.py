@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from components import tfrecord
 from pipeline import run
-from schemas.errors import ConfigError, ModelError, ReportError
+from schemas.errors import ConfigError, ModelError, ReportError, StorageError
 from tests import builders
 from tests.evaluating import evaluate, table
 
@@ -217,6 +217,46 @@ def test_damaged_bytes_fail_their_record_alone(made: list[Scene], model: str, tm
     failure = table(outcome, "failures").iloc[0]
     assert (failure.record, failure.byte_offset, failure.error) == (1, second, "data_checksum")
     assert_equals_oracle(table(outcome, "samples"), oracle([made[0], *made[2:4]]))
+
+
+def test_a_shard_cut_short_is_within_no_budget(made: list[Scene], model: str, tmp_path: Path) -> None:
+    """Nobody knows how many records it has lost."""
+    path = builders.write_shard(tmp_path / "data" / "part-0", [record(s) for s in made])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    outcome = evaluate(config(str(path), model, tmp_path / "out", max_failed_fraction=0.5))
+    assert outcome.row["failed"] == 1
+    assert (outcome.valid, outcome.row["status"]) == (False, "shard_cut_short")
+    accepting = evaluate(config(str(path), model, tmp_path / "out", max_failed_fraction=1.0))
+    assert accepting.valid
+
+
+def test_storage_that_fails_fails_the_run_and_commits_nothing_of_the_shard(
+    made: list[Scene], model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = write(tmp_path / "data", made, 3)
+    original = tfrecord.records
+
+    def failing(file: Any, shard: str) -> Iterator[tfrecord.Record]:
+        for i, found in enumerate(original(file, shard)):
+            if i == 7 and "part-1-" in shard:
+                raise OSError("503 Service Unavailable")
+            yield found
+
+    monkeypatch.setattr(tfrecord, "records", failing)
+    settings = config(examples, model, tmp_path / "out", max_failed_fraction=0.9)
+    with pytest.raises(StorageError, match=r"part-1-of-3.tfrecord cannot be read: 503 .* again with the same --run-id"):
+        evaluate(settings, "r1")
+    assert not list((tmp_path / "out").rglob("part-1-*"))
+    monkeypatch.undo()
+    assert_equals_oracle(table(evaluate(settings, "r1"), "samples"), oracle(made))
+
+
+def test_a_foreground_class_without_a_channel_is_a_config_error(made: list[Scene], tmp_path: Path) -> None:
+    red = builders.save_model(tmp_path / "m", lambda images: {"p": images[..., :1]}, builders.images_spec())
+    settings = config(write(tmp_path / "data", made, 1), red, tmp_path / "out", output_kind="sigmoid")
+    settings |= {"classes": ["ground", "leaf"], "foreground": ["ground"], "mask_values": {0: 0, 1: 1, 2: 1}}
+    with pytest.raises(ConfigError, match=r"foreground: \['ground'\] has no channel in the model's output"):
+        evaluate(settings)
 
 
 def test_lineage_leads_back_to_the_record(made: list[Scene], model: str, tmp_path: Path) -> None:

@@ -68,7 +68,15 @@ def test_one_star_stays_in_a_folder_and_two_do_not(tmp_path):
     touch(tmp_path / "a.x")
     touch(tmp_path / "deep" / "b.x")
     assert len(filesystems.match(f"{tmp_path}/*.x")) == 1
-    assert len(filesystems.match(f"{tmp_path}/**.x")) == 2
+    assert len(filesystems.match(f"{tmp_path}/**/*.x")) == 2
+
+
+def test_linked_folders_are_followed(tmp_path):
+    touch(tmp_path / "real" / "a.x")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "link").symlink_to(tmp_path / "real")
+    assert [shard.path for shard in filesystems.match(f"{tmp_path}/d/*/*.x")] == [f"{tmp_path}/d/link/a.x"]
+    assert [shard.path for shard in filesystems.below(f"{tmp_path}/d", "**")] == [f"{tmp_path}/d/link/a.x"]
 
 
 @pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")

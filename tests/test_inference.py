@@ -1,5 +1,7 @@
 """A loaded model over batches: what fails the run, what fails a sample, and that its neighbours are scored."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -333,3 +335,17 @@ def test_another_process_may_be_first_to_copy(tmp_path, monkeypatch):
     monkeypatch.setattr(filesystems, "copy_folder", copy)
     monkeypatch.setattr(saved_model.tempfile, "gettempdir", lambda: str(tmp_path))
     assert saved_model.local_copy("gs://b/m", "print") == f"{tmp_path}/dicebeam-models/print"
+
+
+def test_a_sample_that_the_graph_cannot_be_traced_for_fails_alone(tmp_path):
+    kernel = np.ones((1, 1, 3, 3), np.float32)
+    three = save_model(
+        tmp_path / "m",
+        lambda images: {"probs": tf.nn.softmax(tf.nn.conv2d(images, kernel, 1, "SAME"))},
+        images_spec(None),
+    )
+    scorer = Scorer(settings(three, "serving_default", "softmax"))
+    assert len(scorer.score(batch([image(0.5)])).keys) == 1
+    grey = scorer.score(batch([image(0.5)[..., :1]]))
+    assert grey.keys == ()
+    assert re.search("input depth|dimension|incompatible", grey.failures[0].message)

@@ -1,8 +1,9 @@
 """Globs to shards, and which of them a run has scored already."""
 
+import pyarrow.parquet as pq
 import pytest
 
-from components import run_files, shards
+from components import filesystems, run_files, shards
 from components.run_files import Run
 from schemas import tables
 from schemas.errors import ConfigError, ReportError
@@ -23,8 +24,16 @@ def run(tmp_path):
     return Run(str(tmp_path / "out"), "2026-11-23", "r1", "c", "m")
 
 
+SIZES = {"a": 1, "b": 2}
+
+
 def commit(run, shard_path):
-    run_files.write_table(tables.FAILURES.empty_table(), run, "samples", run_files.file_name(shard_path))
+    size = SIZES.get(shard_path.rpartition("/")[2], 3)
+    record = run_files.ShardRecord(shard_path, size, 0, 0, 0, run.config_fingerprint, run.model_fingerprint)
+    schema = tables.with_metadata(tables.samples_schema([]), run.run_id, record.encode())
+    path = f"{run.folder('samples')}/{run_files.file_name(shard_path)}"
+    with filesystems.committing(path) as file:
+        pq.write_table(schema.empty_table(), file)
 
 
 def test_shards_are_sorted(tmp_path):
@@ -70,3 +79,9 @@ def test_a_sample_file_of_a_shard_that_is_not_found(run):
         ReportError, match=r"'r1' has scored 1 shards that `examples` does not match, such as .*gone-.*\.parq"
     ):
         shards.split([Shard("/d/a", 1)], run)
+
+
+def test_a_shard_that_has_changed_since_it_was_scored_is_refused(run):
+    commit(run, "/d/b")
+    with pytest.raises(ReportError, match=r"/d/b had 2 bytes when it was scored and has 9 now; use another --run-id"):
+        shards.split([Shard("/d/b", 9)], run)

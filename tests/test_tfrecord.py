@@ -161,7 +161,7 @@ def test_a_plain_file_named_gz(tmp_path):
     (tmp_path / "a.gz").write_bytes(whole())
     (failure,) = read_file(tmp_path / "a.gz")
     assert failure.error == "BadGzipFile"
-    assert "reading failed: Not a gzipped file" in failure.message
+    assert "decompressing failed: Not a gzipped file" in failure.message
 
 
 def test_gzip_offsets_count_uncompressed_bytes(tmp_path):
@@ -208,3 +208,25 @@ def test_no_damage_goes_unnoticed(at, noise):
     assert damaged == data or any(isinstance(item, Failure) for item in items)
     assert all(item.data in DATA for item in items if isinstance(item, Record))
     assert [item.lineage.record for item in items] == list(range(len(items)))
+
+
+class _Failing(io.BytesIO):
+    def read(self, size=-1):
+        if self.tell() > 0:
+            raise OSError("503 Service Unavailable")
+        return super().read(size)
+
+
+def test_storage_that_fails_is_not_the_records_fault():
+    with pytest.raises(OSError, match="503 Service Unavailable"):
+        list(tfrecord.records(_Failing(tfrecord.frame(b"a")), "s"))
+
+
+def test_only_the_failure_that_ends_a_shard_says_so():
+    data = bytearray(tfrecord.frame(b"abc") + tfrecord.frame(b"def"))
+    data[12] ^= 1
+    damaged, whole = tfrecord.records(io.BytesIO(bytes(data)), "s")
+    assert not damaged.ends_shard
+    assert whole.data == b"def"
+    (cut,) = tfrecord.records(io.BytesIO(bytes(data)[:20][:15]), "s")
+    assert cut.ends_shard
