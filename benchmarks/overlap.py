@@ -5,8 +5,9 @@
 All ways are called in turn on the same arrays, in one process with two threads, and medians are compared. The
 usual formulation: `tf.one_hot` of the labels and of the argmax, their products, six `reduce_sum`. One pass is
 `tf.reduce_sum` of the probabilities. Ratios differ by a third between runs on a machine that others use.
-Measured so: 5.6 and 8.1 times as fast (3.8 GB/s, 6 to 7 passes) for the first shape, 3.4 and 4.2 times (2 to
-2.5 GB/s, 7 to 8 passes) for the second; with `valid`, 4.5 and 5.8, 4.3 and 4.4 times.
+Measured so, while others used the machine: 4.5 to 5.6 times as fast for the first shape, 3.4 to 4.4 times for the
+second. The way before this one (tiles of 5 MiB, two bincounts of rows of 4096 pixels, other sums outside XLA) was
+faster on the first shape, 8 to 9 times, and alike on the second; it took about twice as long to trace and compile.
 
 What was tried, in milliseconds for `[8, 512, 512, 20]` and `[16, 256, 256, 5]`, on 2 cores that others used
 at times (compare orders, not digits):
@@ -31,6 +32,8 @@ at times (compare orders, not digits):
     counts: pixel == class masks, XLA                            16    2.4
     counts: bincount of label * C + argmax                        3    2.3
     sum(y p): unsorted_segment_sum                               18     12
+    first call of the moments in a fresh process: reduce over 64 pixels 120-190 ms, over 4, 16, 16: 46 ms
+    counts and sum(y p) packed in one int64, one bincount instead of two: the better half of a small input's time
     tiles by tf.map_fn (copies every tile)                      +16     +4
     tiles by while_loop on slices (copies nothing)             +1.6   +0.9
 
