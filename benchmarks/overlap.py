@@ -5,9 +5,17 @@
 All ways are called in turn on the same arrays, in one process with two threads, and medians are compared. The
 usual formulation: `tf.one_hot` of the labels and of the argmax, their products, six `reduce_sum`. One pass is
 `tf.reduce_sum` of the probabilities. Ratios differ by a third between runs on a machine that others use.
-Measured so, while others used the machine: 4.5 to 5.6 times as fast for the first shape, 3.4 to 4.4 times for the
-second. The way before this one (tiles of 5 MiB, two bincounts of rows of 4096 pixels, other sums outside XLA) was
-faster on the first shape, 8 to 9 times, and alike on the second; it took about twice as long to trace and compile.
+Two runs, while others used the machine, in turn with the way before this one (tiles of 5 MiB, two bincounts of rows
+of 4096 pixels, their sums outside XLA, a second branch for small inputs), as times one-hot:
+
+    shape                       now           before
+    [8, 512, 512, 20]           5.4, 5.2      9.3, 7.5
+    the same, valid             5.9, 6.0      7.8, 6.0
+    [16, 256, 256, 5]           4.4, 4.6      4.9, 4.2
+    the same, valid             5.2, 5.3      5.2, 5.0
+
+So this way is slower with many classes where every pixel counts, and no faster elsewhere: what it buys is the start,
+a shorter trace and compilation.
 
 What was tried, in milliseconds for `[8, 512, 512, 20]` and `[16, 256, 256, 5]`, on 2 cores that others used
 at times (compare orders, not digits):
@@ -32,8 +40,6 @@ at times (compare orders, not digits):
     counts: pixel == class masks, XLA                            16    2.4
     counts: bincount of label * C + argmax                        3    2.3
     sum(y p): unsorted_segment_sum                               18     12
-    first call of the moments in a fresh process: reduce over 64 pixels 120-190 ms, over 4, 16, 16: 46 ms
-    counts and sum(y p) packed in one int64, one bincount instead of two: the better half of a small input's time
     tiles by tf.map_fn (copies every tile)                      +16     +4
     tiles by while_loop on slices (copies nothing)             +1.6   +0.9
 
