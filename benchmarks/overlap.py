@@ -5,8 +5,17 @@
 All ways are called in turn on the same arrays, in one process with two threads, and medians are compared. The
 usual formulation: `tf.one_hot` of the labels and of the argmax, their products, six `reduce_sum`. One pass is
 `tf.reduce_sum` of the probabilities. Ratios differ by a third between runs on a machine that others use.
-Measured so: 5.6 and 8.1 times as fast (3.8 GB/s, 6 to 7 passes) for the first shape, 3.4 and 4.2 times (2 to
-2.5 GB/s, 7 to 8 passes) for the second; with `valid`, 4.5 and 5.8, 4.3 and 4.4 times.
+Two runs, while others used the machine, in turn with the way before this one (tiles of 5 MiB, two bincounts of rows
+of 4096 pixels, their sums outside XLA, a second branch for small inputs), as times one-hot:
+
+    shape                       now           before
+    [8, 512, 512, 20]           5.4, 5.2      9.3, 7.5
+    the same, valid             5.9, 6.0      7.8, 6.0
+    [16, 256, 256, 5]           4.4, 4.6      4.9, 4.2
+    the same, valid             5.2, 5.3      5.2, 5.0
+
+So this way is slower with many classes where every pixel counts, and no faster elsewhere: what it buys is the start,
+a shorter trace and compilation.
 
 What was tried, in milliseconds for `[8, 512, 512, 20]` and `[16, 256, 256, 5]`, on 2 cores that others used
 at times (compare orders, not digits):

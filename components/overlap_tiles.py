@@ -78,9 +78,20 @@ def _binned(code: tf.Tensor, weights: tf.Tensor, classes: int) -> tf.Tensor:
     # tf.math.bincount reads the maximum of the data first; here the bins are known.
     bins = (classes + 2) * classes
     packed = tf.raw_ops.DenseBincount(input=code, size=bins, weights=weights, binary_output=False)
-    packed = tf.reshape(packed, [-1, classes + 2, classes])[:, :-1]  # without pixels that do not count
-    by_label = tf.reduce_sum(packed, 2)[:, :-1]
-    return tf.stack([tf.linalg.diag_part(packed[:, :-1]), tf.reduce_sum(packed, 1), by_label], 1)
+    return _margins(tile_rows(classes), classes)(packed)
+
+
+@cache
+def _margins(rows: int, classes: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Diagonal and sums of the bins, compiled: TensorFlow's own sums over so few bins cost more than the pixels."""
+
+    def margins(packed: tf.Tensor) -> tf.Tensor:
+        packed = tf.reshape(packed, [rows, classes + 2, classes])[:, :-1]  # without pixels that do not count
+        by_label = tf.reduce_sum(packed, 2)[:, :-1]
+        return tf.stack([tf.linalg.diag_part(packed[:, :-1]), tf.reduce_sum(packed, 1), by_label], 1)
+
+    compiled: Callable[[tf.Tensor], tf.Tensor] = tf.function(margins, jit_compile=True, autograph=False)
+    return compiled
 
 
 @cache
