@@ -4,6 +4,9 @@ Images hold discs and squares on a noisy ground, from two sites; the second one'
 compare blurred colours with the three true ones. `v2` is a worse `v1`: it blurs too much and is shy of squares.
 """
 
+import glob
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,13 +23,14 @@ COLOURS = np.array([[0.45, 0.45, 0.40], [0.75, 0.35, 0.30], [0.30, 0.40, 0.75]],
 SITES = {"north": 1.0, "south": 0.75}
 SIZE, SHARDS, SEED = 128, 4, 20
 _NOISE = 0.16
+_PLAIN = re.compile(r"[\w./*-]+")
 
 CONFIG = """\
 # Evaluate with:  dicebeam evaluate {folder}/config.yaml
 # The second, worse model:  dicebeam evaluate {folder}/config.yaml --set model={folder}/models/v2
-examples: {folder}/data/*.tfrecord    # glob or list of globs; local, gs:// or s3://; .gz by name
-model: {folder}/models/v1             # SavedModel folder
-output: {folder}/reports              # the Parquet tables go here
+examples: {examples}  # glob or list of globs; local, gs:// or s3://; .gz by name
+model: {model}             # SavedModel folder
+output: {output}              # the Parquet tables go here
 classes: [background, disc, square]   # a class's place in the list is its id in the masks
 features: deeplab                     # which tf.Example features hold image and mask: deeplab, tfds, or a mapping
 output_kind: softmax                  # softmax, sigmoid, softmax_logits, sigmoid_logits or class_ids
@@ -50,8 +54,18 @@ def make(folder: str, samples: int) -> str:
         module = _module(blur, bias)
         tf.saved_model.save(module, str(root / "models" / name), signatures=module.serve)
     config = root / "config.yaml"
-    config.write_text(CONFIG.format(folder=folder.rstrip("/")), encoding="utf-8")
+    config.write_text(CONFIG.format(folder=folder.rstrip("/"), **_quoted(folder.rstrip("/"))), encoding="utf-8")
     return str(config)
+
+
+def _quoted(folder: str) -> dict[str, str]:
+    """The paths as YAML: quoted only where a folder's name would mean something else."""
+    paths = {
+        "examples": f"{glob.escape(folder)}/data/*.tfrecord",
+        "model": f"{folder}/models/v1",
+        "output": f"{folder}/reports",
+    }
+    return {key: path if _PLAIN.fullmatch(path) else json.dumps(path) for key, path in paths.items()}
 
 
 def write_shards(folder: Path, samples: int) -> None:

@@ -90,7 +90,8 @@ def evaluate(
             raise
         printing.show_outcome(console, outcome, settings)
         if not outcome.valid:
-            _say(f"the run is {outcome.row['status']}: {printing.why_invalid(outcome, settings)}; the tables are written")
+            why = printing.why_invalid(outcome, settings)
+            _say(f"the run is {outcome.row['status']}: {why}; the tables are written")
             raise typer.Exit(INVALID)
 
 

@@ -13,17 +13,26 @@ from pydantic import BaseModel, ValidationError
 from pipeline.config import Config
 from schemas.errors import ConfigError
 
+MERGE_TAG, TIMESTAMP_TAG = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:timestamp"
+
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """SafeLoader, but a key given twice is an error and not a silent last-one-wins."""
+    """SafeLoader, but a key given twice is an error and not a silent last-one-wins, and dates stay text.
+
+    Folders are often named by a date, and no key takes one.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        keys = [str(self.construct_object(key, deep=True)) for key, _ in node.value]
+        named = (key for key, _ in node.value if key.tag != MERGE_TAG)
+        keys = [str(self.construct_object(key, deep=True)) for key in named]
         repeated = [key for key, times in Counter(keys).items() if times > 1]
         if repeated:
             msg = f"the key {', '.join(sorted(repeated))} is there twice"
             raise yaml.constructor.ConstructorError(None, None, msg, node.start_mark)
         return super().construct_mapping(node, deep)
+
+
+_UniqueKeyLoader.add_constructor(TIMESTAMP_TAG, yaml.SafeLoader.construct_yaml_str)
 
 
 def load(path: str, overrides: Sequence[str] = ()) -> Config:
@@ -47,6 +56,7 @@ def load(path: str, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(msg)
     for override in overrides:
         _apply(values, override)
+    values = {key: value for key, value in values.items() if value is not None}  # null is a key's default
     try:
         return Config.model_validate(values)
     except ValidationError as error:

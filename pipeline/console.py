@@ -24,7 +24,7 @@ _COUNTS = {"present": "n_present", "missed": "n_missed", "false": "n_false_alarm
 
 def class_table(rows: Sequence[dict[str, Any]]) -> Table:
     """The per-class table of one slice."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("class", overflow="fold", min_width=8)
     for name in (*_METRICS, *_COUNTS):
         table.add_column(name, justify="right")
@@ -86,7 +86,7 @@ def rows_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     """Any result as a table; nothing in it is markup."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
-        table.add_column(Text(name))
+        table.add_column(Text(name), overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
     return table

@@ -61,9 +61,12 @@ def test_a_set_option_changes_the_config(demo: Path, capsys: pytest.CaptureFixtu
     assert "(foreground: square)" in capsys.readouterr().out
 
 
-def test_beam_flags_follow_two_dashes(demo: Path) -> None:
+def test_beam_flags_follow_two_dashes(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--", "--direct_num_workers=2", "--direct_running_mode=multi_threading"]
     assert code(["evaluate", f"{demo}/config.yaml", "--run-id", "threads", *flags]) == 0
+    capsys.readouterr()
+    code(["query", f"{demo}/reports", "SELECT runner FROM runs WHERE run_id = 'threads'"])
+    assert "FnApiRunner multi_threading x2" in capsys.readouterr().out
 
 
 def test_beam_flags_for_a_command_that_runs_no_pipeline(capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,8 +154,9 @@ def test_an_interrupt_says_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pipeline.run.execute", interrupt)
-    assert code(["evaluate", f"{demo}/config.yaml", "--run-id", "stopped"]) == 130
-    assert f"to go on: dicebeam evaluate {demo}/config.yaml --run-id stopped" in capsys.readouterr().err
+    assert code(["evaluate", f"{demo}/config.yaml", "--set", "batch_size=8", "--run-id", "stopped"]) == 130
+    error = capsys.readouterr().err
+    assert f"to go on: dicebeam evaluate {demo}/config.yaml --set batch_size=8 --run-id stopped" in error
 
 
 def test_a_run_id_that_looks_like_a_number_is_refused(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -182,3 +186,15 @@ def test_the_worse_demo_model_is_worse(demo: Path, capsys: pytest.CaptureFixture
     code(["query", f"{demo}/reports", sql])
     means = [float(line.split()[2]) for line in capsys.readouterr().out.splitlines() if " is " in f" {line} "]
     assert means[0] - means[1] > 0.02
+
+
+def test_a_demo_folder_with_an_odd_name_evaluates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "my: demo #1"
+    assert code(["demo", str(folder), "--samples", "4"]) == 0
+    assert code(["evaluate", f"{folder}/config.yaml"]) == 0
+    assert "scored 4 of 4" in capsys.readouterr().out
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert code(["--version"]) == 0
+    assert re.fullmatch(r"dicebeam \d+\.\d+\.\d+\n", capsys.readouterr().out)

@@ -387,3 +387,18 @@ def test_two_spellings_of_one_config_have_one_fingerprint(load, one, other):
 def test_a_config_is_frozen(load):
     with pytest.raises(ValueError, match="frozen"):
         load().batch_size = 3
+
+
+def test_yaml_merge_keys_dates_and_nulls(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "base: &base {kind: encoded}\nexamples: a\nmodel: 2026-11-23\noutput: o\nclasses: [a, b]\n"
+        "ignore_label: null\nslices: null\ninput:\n  <<: *base\n  scale: none\n"
+    )
+    with pytest.raises(ConfigError, match="base: no such key"):
+        config_file.load(str(path))
+    path.write_text(
+        path.read_text().replace("base: &base {kind: encoded}\n", "").replace("<<: *base", "<<: {kind: encoded}")
+    )
+    loaded = config_file.load(str(path))
+    assert (loaded.model, loaded.ignore_label, loaded.slices, loaded.input.kind) == ("2026-11-23", (), (), "encoded")
