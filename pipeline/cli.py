@@ -128,7 +128,7 @@ def demo(
 
         path = making.make(folder, samples)
         _console().print(
-            f"made {samples} images, two models and a config; now: dicebeam evaluate {path}",
+            f"made {samples} images, two models and a config; now: dicebeam evaluate {shlex.quote(path)}",
             highlight=False,
             soft_wrap=True,
         )

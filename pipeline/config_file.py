@@ -32,7 +32,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_UniqueKeyLoader.add_constructor(TIMESTAMP_TAG, yaml.SafeLoader.construct_yaml_str)
+_UniqueKeyLoader.add_constructor(TIMESTAMP_TAG, yaml.SafeLoader.construct_yaml_str)  # type: ignore[type-var]
 
 
 def load(path: str, overrides: Sequence[str] = ()) -> Config:
