@@ -12,6 +12,9 @@ PENDING_BATCHES = 8
 It bounds the memory of a shard of many shapes, and how far the rows are from record order.
 """
 
+PENDING_BYTES = 512 << 20
+"""Nor for longer than until this many bytes of pixels wait: volumes are big."""
+
 Decoded = tuple[Record | Failure, Sample | Failure]
 
 
@@ -36,6 +39,7 @@ def batches(shard: Shard, decoded: Iterable[Decoded], batch_size: int) -> Iterat
         else:
             bucket = waiting.buckets.setdefault(outcome.bucket, [])
             bucket.append(outcome)
+            waiting.pending_bytes += outcome.nbytes
             if len(bucket) >= batch_size:
                 yield waiting.take(outcome.bucket)
         while (overdue := waiting.overdue()) is not None:
@@ -52,7 +56,7 @@ class _Waiting:
         self.shard, self.batch_size = shard, batch_size
         self.buckets: dict[tuple[Any, ...], list[Sample]] = {}
         self.failures: list[Failure] = []
-        self.records = self.byte_offset = self.index = 0
+        self.records = self.byte_offset = self.index = self.pending_bytes = 0
 
     def note(self, record: Record | Failure) -> None:
         self.records += 1
@@ -66,10 +70,12 @@ class _Waiting:
         if bucket is None:
             return None
         age = self.records - self.buckets[bucket][0].lineage.record
-        return bucket if age > PENDING_BATCHES * self.batch_size else None
+        too_long = age > PENDING_BATCHES * self.batch_size or self.pending_bytes > PENDING_BYTES
+        return bucket if too_long else None
 
     def take(self, bucket: tuple[Any, ...] | None, *, done: bool = False) -> Batch:
         samples = () if bucket is None else tuple(self.buckets.pop(bucket))
+        self.pending_bytes -= sum(sample.nbytes for sample in samples)
         oldest = self.oldest()
         pending = self.records if oldest is None else self.buckets[oldest][0].lineage.record
         batch = Batch(

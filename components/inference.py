@@ -37,9 +37,7 @@ class SegmentationModelHandler(ModelHandler[Batch, ScoredBatch, Scorer]):
 
     def get_num_bytes(self, batch: Batch) -> int:
         """Bytes of the pixels; pickling them to find out would cost more than the model."""
-        return sum(
-            s.mask.nbytes + (len(s.image) if isinstance(s.image, bytes) else s.image.nbytes) for s in batch.samples
-        )
+        return sum(sample.nbytes for sample in batch.samples)
 
     def get_metrics_namespace(self) -> str:
         """Where RunInference keeps its counters."""

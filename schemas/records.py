@@ -59,6 +59,11 @@ class Sample:
     ignored: NDArray[np.bool_] | None
     bucket: tuple[Any, ...]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of image and mask."""
+        return self.mask.nbytes + (len(self.image) if isinstance(self.image, bytes) else self.image.nbytes)
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

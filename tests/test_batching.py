@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components import batching
 from components.batching import PENDING_BATCHES, batches
 from components.tfrecord import Record
 from schemas.records import Failure, Lineage, Sample, Shard
@@ -147,3 +148,19 @@ def test_bytes_are_where_the_next_record_begins():
 
 def test_a_record_that_cannot_be_read_counts_as_its_offset():
     assert made("a?", 2)[-1].progress.byte_offset == 10
+
+
+def test_big_samples_do_not_wait_for_company(monkeypatch):
+    """Each mask here has 8 bytes and a shape of its own."""
+    monkeypatch.setattr(batching, "PENDING_BYTES", 20)
+    waiting, most = 0, 0
+    for batch in batches(SHARD, decoded([str(i) for i in range(30)]), 16):
+        most = max(most, batch.progress.records - waiting)
+        waiting += len(batch)
+    assert waiting == 30
+    assert most == 3
+
+
+def test_bytes_that_have_left_are_not_counted_again(monkeypatch):
+    monkeypatch.setattr(batching, "PENDING_BYTES", 40)
+    assert [len(batch) for batch in batches(SHARD, decoded("a" * 12), 4)] == [4, 4, 4, 0]
