@@ -24,10 +24,10 @@ _COUNTS = {"present": "n_present", "missed": "n_missed", "false": "n_false_alarm
 
 def class_table(rows: Sequence[dict[str, Any]]) -> Table:
     """The per-class table of one slice."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("class", overflow="fold", min_width=8)
     for name in (*_METRICS, *_COUNTS):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", min_width=6)
     for row in rows:
         metrics = (number(row[column]) for column in _METRICS.values())
         counts = (f"{row[column]:,}" for column in _COUNTS.values())
@@ -45,6 +45,7 @@ def show_outcome(console: Console, outcome: "Outcome", config: "Config") -> None
     row, run = outcome.row, outcome.run
     rows = [r for r in outcome.classes.to_pylist() if r["slice"] == ALL]
     console.print(class_table(rows))
+    console.print()
     overall = next((r for r in outcome.slices.to_pylist() if r["slice"] == ALL), None)
     if overall:
         names = ", ".join(r["class_name"] for r in rows if r["class_id"] in config.foreground_ids)
