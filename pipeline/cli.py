@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schemas.errors import AccountingError, DicebeamError
+from schemas.errors import AccountingError, ConfigError, DicebeamError, ModelError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -83,6 +83,8 @@ def evaluate(
                 quiet.muted_workers(verbose=verbose or options.in_this_process(plan.options)),
             ):
                 outcome = run.execute(plan)
+        except (ConfigError, ModelError):
+            raise  # the same command would fail again
         except BaseException as error:
             what = "interrupted; " if isinstance(error, KeyboardInterrupt) else ""
             again = _again(config, overrides or (), plan.run.run_id, context.obj)

@@ -8,6 +8,7 @@ import pytest
 
 from components import tfrecord
 from pipeline import cli
+from schemas import errors
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +199,15 @@ def test_a_demo_folder_with_an_odd_name_evaluates(tmp_path: Path, capsys: pytest
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert code(["--version"]) == 0
     assert re.fullmatch(r"dicebeam \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(("kind", "hint"), [("ModelError", False), ("StorageError", True)])
+def test_only_what_can_go_on_says_how(
+    kind: str, hint: bool, demo: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise getattr(errors, kind)("no")
+
+    monkeypatch.setattr("pipeline.run.execute", fail)
+    assert code(["evaluate", f"{demo}/config.yaml"]) == 2
+    assert ("to go on:" in capsys.readouterr().err) is hint
