@@ -4,11 +4,13 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	done; echo python3)
 VENV ?= .venv
 DEMO ?= demo
+FUZZ_SECONDS ?= 3600
+FUZZ_SEED ?= $(shell date +%s)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types check bench lock clean
+.PHONY: help run test fuzz soak lint types check bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | while IFS='|' read -r name text; do printf '  %-8s %s\n' "$$name" "$$text"; done
@@ -38,6 +40,12 @@ run: $(VENV)/.run ## make the demo data set, evaluate it, and ask the tables a q
 
 test: $(VENV)/.dev ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+fuzz: $(VENV)/.dev ## damage shards, records, images and configs for an hour (FUZZ_SECONDS); finds are kept in .fuzz
+	DICEBEAM_FUZZ_SECONDS=$(FUZZ_SECONDS) DICEBEAM_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/fuzz -s --timeout=0
+
+soak: $(VENV)/.dev ## evaluate 100,000 records, some of them bad, kill it three times, and count
+	$(BIN)/python -m benchmarks.soak
 
 lint: $(VENV)/.dev ## ruff: style and mistakes
 	$(BIN)/ruff check .

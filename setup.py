@@ -11,7 +11,14 @@ pillow          reads the palette *indexes* of a PNG mask, which TensorFlow cann
 pydantic        validates the config; its messages say what was expected and what came.
 pyyaml          reads the config, safely.
 typer, rich     the command line, the progress bar and the tables on it.
+scipy           quantiles of Student's t, for intervals of few samples.
 duckdb          SQL over the Parquet tables (`dicebeam query`).
+
+And of the extras, beside what checks style and types and runs tests:
+
+pandas, polars  read the tables as the docs say one can; pandas checks what SQL gives.
+sqlglot         parses BigQuery's SQL, and translates it, so that DuckDB can run it.
+pyspark         (engines) the Spark snippet of the docs; 400 MB and a JVM, so in an extra of its own.
 """
 
 from pathlib import Path
@@ -44,19 +51,24 @@ setup(
         "pyyaml>=6,<7",
         "typer>=0.29,<0.30",
         "rich>=15,<16",
+        "scipy>=1.17,<2",
         "duckdb>=2,<3",
     ],
     extras_require={
         "aws": ["apache-beam[aws]>=2.77,<2.78"],
+        "engines": ["pyspark>=4,<5"],
         "dev": [
             "hypothesis>=6.170,<7",
             "mypy>=2.4,<3",
+            "pandas>=3,<4",
             "pandas-stubs>=2",
+            "polars>=2,<3",
             "pytest>=9,<10",
             "pytest-timeout>=2.4,<3",
             "pytest-xdist>=3.8,<4",
             "ruff>=0.17,<0.18",
             "scikit-learn>=1.9,<2",
+            "sqlglot>=30,<31",
             "types-protobuf>=6",
             "types-pyyaml>=6",
         ],

@@ -5,19 +5,14 @@
 All ways are called in turn on the same arrays, in one process with two threads, and medians are compared. The
 usual formulation: `tf.one_hot` of the labels and of the argmax, their products, six `reduce_sum`. One pass is
 `tf.reduce_sum` of the probabilities. Ratios differ by a third between runs on a machine that others use.
-Two runs, while others used the machine, in turn with the way before this one (tiles of 5 MiB, two bincounts of rows
-of 4096 pixels, their sums outside XLA, a second branch for small inputs), as times one-hot:
 
-    shape                       now           before
-    [8, 512, 512, 20]           5.4, 5.2      9.3, 7.5
-    the same, valid             5.9, 6.0      7.8, 6.0
-    [16, 256, 256, 5]           4.4, 4.6      4.9, 4.2
-    the same, valid             5.2, 5.3      5.2, 5.0
+Measured, two runs on a machine that nobody else used:
 
-A later run on a quiet machine gave 4.2, 5.5, 3.3 and 4.2.
-
-So this way is slower with many classes where every pixel counts, and no faster elsewhere: what it buys is the start,
-a shorter trace and compilation.
+    shape                     times one-hot     GB/s          passes
+    [8, 512, 512, 20]         7.4, 8.2          4.0, 4.4      5.2, 4.1
+    the same, valid           7.4, 7.8          3.6, 4.0      5.8, 4.5
+    [16, 256, 256, 5]         5.0, 5.0          2.8, 2.7      5.7, 5.4
+    the same, valid           5.7, 6.2          2.6, 2.7      5.9, 5.4
 
 What was tried, in milliseconds for `[8, 512, 512, 20]` and `[16, 256, 256, 5]`, on 2 cores that others used
 at times (compare orders, not digits):
@@ -35,12 +30,19 @@ at times (compare orders, not digits):
     sum(p^2): square, then the same                              19    2.2
     sum(p^2): diagonal of the Gram matrix                        21    3.1
     sum(p^2): einsum                                            173     13
-    sum(p), sum(p^2) as one complex reduction, XLA               10    3.1
-    the same, chains of 32 pixels instead of 64 (XLA unrolls)    51    5.2
+    sum(p), sum(p^2) as one complex reduction, XLA               26    5.0
+    the same as two reductions of 16 pixels, rows 64 wide        15    3.0
+    the same, rows 16 wide                                       21    3.3
+    the same, two short reductions of one type in a row          46    4.1
+    the same, ones matmul                                        19    3.0
+    the same, reduce_sum and reduce_euclidean_norm of TensorFlow 10    2.0
     sum(y p): masked sum, XLA                                    19    3.6
     sum(y p): gather p at the label, XLA; then bincount      8 + 5  1.5 + 3
     counts: pixel == class masks, XLA                            16    2.4
     counts: bincount of label * C + argmax                        3    2.3
+    counts and sum(y p): one flat bincount, tiles of 5 MiB             1.5
+    argmax, 5 classes as comparisons                                   -20 %
+    sum(y p), 5 classes: selects instead of a gather                    -8 % of all
     sum(y p): unsorted_segment_sum                               18     12
     tiles by tf.map_fn (copies every tile)                      +16     +4
     tiles by while_loop on slices (copies nothing)             +1.6   +0.9

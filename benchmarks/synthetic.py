@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components import tfrecord
 
@@ -17,24 +18,42 @@ def write_shards(folder: Path, records: int, shards: int, size: int, seed: int =
     rng = np.random.default_rng(seed)
     for shard in range(shards):
         with (folder / f"part-{shard:05d}-of-{shards:05d}.tfrecord").open("wb") as file:
-            for record in range(shard, records, shards):
-                file.write(tfrecord.frame(_example(rng, record, size)))
+            for number in range(shard, records, shards):
+                file.write(tfrecord.frame(example(rng, number, size)))
     return str(folder / "*.tfrecord")
 
 
-def _example(rng: np.random.Generator, record: int, size: int) -> bytes:
+def example(rng: np.random.Generator, number: int, size: int) -> bytes:
+    """A record of the deeplab preset, size x size pixels."""
+    return record(*images(rng, size), f"{number:08d}.png")
+
+
+def images(rng: np.random.Generator, size: int) -> tuple[bytes, bytes]:
+    """A random smooth image and its blocky mask, as PNG."""
     coarse = rng.integers(0, len(CLASSES), (size // 16, size // 16), np.uint8)
     mask = np.kron(coarse, np.ones((16, 16), np.uint8))
     image = np.kron(coarse * 40, np.ones((16, 16), np.uint8))[..., None] + rng.integers(
         0, 40, (size, size, 3), np.uint8
     )
+    return png(image.astype(np.uint8)), png(mask[..., None])
+
+
+def png(array: NDArray[np.uint8]) -> bytes:
+    """`[height, width, channels]` as PNG."""
+    encoded: bytes = tf.io.encode_png(array).numpy()
+    return encoded
+
+
+def record(image: bytes, mask: bytes, name: str) -> bytes:
+    """A serialized tf.Example of the deeplab preset."""
     features = {
-        "image/encoded": tf.io.encode_png(image.astype(np.uint8)).numpy(),
-        "image/filename": f"{record:08d}.png".encode(),
-        "image/segmentation/class/encoded": tf.io.encode_png(mask[..., None]).numpy(),
+        "image/encoded": image,
+        "image/filename": name.encode(),
+        "image/segmentation/class/encoded": mask,
     }
     wrapped = {k: tf.train.Feature(bytes_list=tf.train.BytesList(value=[v])) for k, v in features.items()}
-    return tf.train.Example(features=tf.train.Features(feature=wrapped)).SerializeToString()
+    serialized: bytes = tf.train.Example(features=tf.train.Features(feature=wrapped)).SerializeToString()
+    return serialized
 
 
 def save_model(folder: Path, width: int = 8) -> str:

@@ -11,6 +11,7 @@ from components.tfrecord import Record
 from schemas.errors import SampleError
 from schemas.features import FeatureKeys
 from schemas.labels import LabelSettings
+from schemas.limits import MAX_PIXELS
 from schemas.records import Failure, Sample
 
 
@@ -22,6 +23,7 @@ class DecodeSettings:
     spatial_rank: 2 for images, 3 for volumes.
     channels: colour channels the model wants, 0 to keep what the file has.
     multi_label: masks may have one channel for each class.
+    max_pixels: an image or mask that claims more is refused before it is decoded.
     """
 
     features: FeatureKeys
@@ -31,6 +33,7 @@ class DecodeSettings:
     spatial_rank: int = 2
     channels: int = 0
     multi_label: bool = False
+    max_pixels: int = MAX_PIXELS
 
 
 def decode(record: Record, settings: DecodeSettings) -> Sample | Failure:
@@ -45,12 +48,14 @@ def decode(record: Record, settings: DecodeSettings) -> Sample | Failure:
         image, bucket = _image(example, record.data, mask, settings)
     except SampleError as error:
         return Failure(lineage, sample_id, error.stage, type(error).__name__, str(error))
+    except Exception as error:  # noqa: BLE001 - what no decoder foresaw is this record's failure, not the run's
+        return Failure(lineage, sample_id, "decode", type(error).__name__, f"decoding failed: {error}")
     return Sample(lineage, sample_id, slices, image, mask, ignored, (bucket, mask.shape, ignored is None))
 
 
 def _mask(example: examples.Example, settings: DecodeSettings) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    stored = masks.stored_values(example, settings.features.mask)
     labels, rank = settings.labels, settings.spatial_rank
+    stored = masks.stored_values(example, settings.features.mask, settings.max_pixels, rank)
     if stored.size == 0:
         raise SampleError(f"the mask has the shape {list(stored.shape)} and no pixels", stage=masks.STAGE)
     if stored.ndim == rank + 1 and stored.shape[-1] == 1:
@@ -71,9 +76,9 @@ def _image(
     feature, sizes = settings.features.image, mask.shape[: settings.spatial_rank]
     if settings.input_kind == "image":
         image = (
-            examples.raw_tensor(example, feature)
+            examples.raw_tensor(example, feature, settings.max_pixels, settings.spatial_rank)
             if feature.raw
-            else images.decode(examples.single_bytes(example, feature.key), settings.channels)
+            else images.decode(examples.single_bytes(example, feature.key), settings.channels, settings.max_pixels)
         )
         image = _with_channels(image, settings, feature.key)
         _same_size(image.shape[:-1], sizes)
@@ -82,7 +87,7 @@ def _image(
         return data, ()
     encoded = examples.single_bytes(example, feature.key)
     if not feature.raw:
-        _same_size(images.size(encoded), sizes)
+        _same_size(images.size(encoded, settings.max_pixels), sizes)
     return (data if settings.input_kind == "example" else encoded), ()
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from components import pixel_sums
 from components.dice_inputs import Pixels
-from components.pixel_sums import SoftSums
+from components.pixel_sums import Gradient, SoftSums
 
 Reduction = Literal["none", "sum", "mean"]
 Weights: TypeAlias = tf.Tensor | Sequence[float] | None
@@ -29,10 +29,22 @@ def dice_ratio(
 
 
 def safe_ratio(above: tf.Tensor, below: tf.Tensor, *, empty: tf.Tensor) -> tf.Tensor:
-    """Above / below; 1 with a zero gradient where empty."""
-    # Both branches of a where reach the gradient: the one not taken must be finite too.
+    """Above / below, of one shape; 1 with a zero gradient where empty."""
+    above, below = tf.convert_to_tensor(above), tf.convert_to_tensor(below)
     one = tf.ones_like(below)
-    return tf.where(empty, one, tf.where(empty, one, above) / tf.where(empty, one, below))
+
+    @tf.custom_gradient
+    def ratio(above: tf.Tensor, below: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
+        value = tf.where(empty, one, tf.math.divide_no_nan(above, below))
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            slope = tf.where(empty, tf.zeros_like(one), tf.math.divide_no_nan(upstream, below))
+            return slope, -slope * value
+
+        return value, gradient
+
+    # TensorFlow's own gradient of two wheres and a division is a dozen steps, which small tensors feel.
+    return tf.convert_to_tensor(ratio(above, below))
 
 
 def soft_sums(pixels: Pixels, *, include_background: bool, squared: bool = False) -> SoftSums:
@@ -55,19 +67,20 @@ def weigh(values: tf.Tensor, class_weights: Weights, sample_weight: Weights, red
     Raises:
         ValueError: an unknown reduction.
     """
-    weights = tf.ones_like(values)
-    if class_weights is not None:
-        weights *= tf.reshape(tf.cast(class_weights, values.dtype), [1, -1])
-    if sample_weight is not None:
-        weights *= tf.reshape(tf.cast(sample_weight, values.dtype), [-1, 1])
+    if reduction not in {"none", "sum", "mean"}:
+        raise ValueError(f"Expected reduction 'none', 'sum' or 'mean', but got {reduction!r}.")
+    count = tf.cast(tf.size(values), values.dtype)
+    if class_weights is not None or sample_weight is not None:
+        weights = tf.ones_like(values)
+        if class_weights is not None:
+            weights *= tf.reshape(tf.cast(class_weights, values.dtype), [1, -1])
+        if sample_weight is not None:
+            weights *= tf.reshape(tf.cast(sample_weight, values.dtype), [-1, 1])
+        values, count = values * weights, tf.reduce_sum(weights)
     if reduction == "none":
-        return values * weights
-    total = tf.reduce_sum(values * weights)
-    if reduction == "sum":
-        return total
-    if reduction == "mean":
-        return tf.math.divide_no_nan(total, tf.reduce_sum(weights))
-    raise ValueError(f"Expected reduction 'none', 'sum' or 'mean', but got {reduction!r}.")
+        return values
+    total = tf.reduce_sum(values)
+    return total if reduction == "sum" else tf.math.divide_no_nan(total, count)
 
 
 def class_mean(values: tf.Tensor, class_weights: Weights) -> tf.Tensor:

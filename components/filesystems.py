@@ -19,10 +19,12 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from schemas.errors import StorageError
 from schemas.records import Shard
 
 READ_BUFFER_BYTES = 1 << 20
 COPY_CHUNK_BYTES = 16 << 20
+_TEMPORARY = ".tmp"
 
 
 def use_options(options: PipelineOptions) -> None:
@@ -90,13 +92,60 @@ def make_folder(path: str) -> None:
 
 
 @contextmanager
+def write_errors(path: str) -> Iterator[None]:
+    """What fails in the block fails because the path cannot be written.
+
+    Raises:
+        StorageError: for a full disk, missing permissions, or storage that fails.
+    """
+    try:
+        yield
+    except (OSError, BeamIOError) as error:
+        why = getattr(error, "strerror", None) or error
+        msg = f"{path} cannot be written: {why}; free space there or mend its permissions, then try again"
+        raise StorageError(msg) from error
+
+
+def check_writable(folder: str) -> None:
+    """Write and delete a small file in a folder, which is made where it is missing.
+
+    Raises:
+        StorageError: if that fails; folders that were made for it are gone then.
+    """
+    path = f"{folder}/.probe.{uuid.uuid4().hex[:12]}{_TEMPORARY}"
+    made = [] if is_remote(folder) else [each for each in (Path(folder), *Path(folder).parents) if not each.exists()]
+    try:
+        with write_errors(folder):
+            make_folder(folder)
+            with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+                file.write(b"dicebeam")
+            delete(path)
+    except BaseException:
+        with suppress(BeamIOError, OSError):
+            delete(path)
+        for each in made:
+            with suppress(OSError):  # it was not made, or another process uses it
+                each.rmdir()
+        raise
+
+
+@contextmanager
 def committing(path: str) -> Iterator[BinaryIO]:
     """A file that stands under its name only when the block ends without an error.
 
-    It is written beside its place under a name that no reader's `*.parquet` matches, and renamed when whole.
+    It is written beside its place under a name that no reader's `*.parquet` matches, and renamed when whole. The
+    block does nothing but write it: an OSError in there is taken for one of the path.
+
+    Raises:
+        StorageError: if it cannot be written; nothing is left of it then.
     """
+    with write_errors(path):
+        yield from _committing(path)
+
+
+def _committing(path: str) -> Iterator[BinaryIO]:
     folder, _, name = path.rpartition("/")
-    temporary = f"{folder}/.{name}.{uuid.uuid4().hex[:12]}.tmp"
+    temporary = f"{folder}/.{name}.{uuid.uuid4().hex[:12]}{_TEMPORARY}"
     make_folder(folder)
     try:
         with FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED) as file:
@@ -106,7 +155,7 @@ def committing(path: str) -> Iterator[BinaryIO]:
         rename(temporary, path)
     except BaseException:
         with suppress(BeamIOError, OSError):
-            FileSystems.delete([temporary])
+            delete(temporary)
         raise
 
 
@@ -125,9 +174,34 @@ def rename(source: str, destination: str) -> None:
 
 
 def delete(path: str) -> None:
-    """Delete a file or folder that may not be there."""
-    if FileSystems.exists(path):
-        FileSystems.delete([path])
+    """Delete a file that may not be there, or that another process deletes at the same time.
+
+    Beam's own deletion takes a local path for a pattern.
+    """
+    if not is_remote(path):
+        Path(path).unlink(missing_ok=True)
+    elif FileSystems.exists(path):
+        try:
+            FileSystems.delete([path])
+        except (BeamIOError, OSError):
+            if FileSystems.exists(path):
+                raise
+
+
+def delete_abandoned(folder: str, older_than: float) -> None:
+    """Delete what killed writers left in a folder: temporary files of `committing`, last written before a time.
+
+    Args:
+        folder: the folder that files were committed to; it may not be there.
+        older_than: Unix time. A process that writes now must be safe from this.
+    """
+    if is_remote(folder):
+        found = FileSystems.match([f"{glob.escape(folder)}/.*{_TEMPORARY}"])[0].metadata_list
+        paths = [file.path for file in found if file.last_updated_in_seconds < older_than]
+    else:
+        paths = [str(path) for path in Path(folder).glob(f".*{_TEMPORARY}") if path.lstat().st_mtime < older_than]
+    for path in paths:
+        delete(path)
 
 
 def copy_folder(source: str, destination: Path) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
+from components import model_faults, time_limit
 from components.saved_model import ScoreSettings
 from components.scorer import Scorer
+from schemas.errors import ModelError
 from schemas.records import Batch, ScoredBatch
 
 
@@ -32,8 +34,22 @@ class SegmentationModelHandler(ModelHandler[Batch, ScoredBatch, Scorer]):
         model: Scorer,
         inference_args: dict[str, Any] | None = None,  # noqa: ARG002 - Beam's signature
     ) -> Iterable[ScoredBatch]:
-        """One scored batch for a batch."""
-        return [model.score(batch)]
+        """One scored batch for a batch.
+
+        Raises:
+            ModelError: if the model gives no result in time, and for whatever the scorer does.
+        """
+        seconds = self._settings.batch_timeout_seconds
+        try:
+            return [time_limit.call(lambda: model.score(batch), seconds)]
+        except TimeoutError:
+            place = model_faults.where(batch.samples) if batch.samples else batch.shard.path
+            msg = (
+                f"model {self._settings.model.path}: expected a result for {place}, within batch_timeout_seconds, but "
+                f"there is none after {seconds:g} s: the model hangs on them, or is that slow here. Mend the model, or "
+                "raise batch_timeout_seconds and go on with the same --run-id"
+            )
+            raise ModelError(msg) from None
 
     def get_num_bytes(self, batch: Batch) -> int:
         """Bytes of the pixels; pickling them to find out would cost more than the model."""

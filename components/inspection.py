@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from components import examples, filesystems, images, signatures, tfrecord
+from components import examples, filesystems, image_headers, images, signatures, tfrecord
 from schemas.errors import ConfigError, SampleError
 from schemas.records import Failure
 
@@ -60,7 +60,12 @@ def _described(example: examples.Example, key: str) -> tuple[str, str, str]:
 
 
 def _described_bytes(data: bytes) -> str:
-    for name, magic in (("PNG", images.PNG), ("JPEG", images.JPEG), ("GIF", images.GIF), ("BMP", images.BMP)):
+    for name, magic in (
+        ("PNG", image_headers.PNG),
+        ("JPEG", image_headers.JPEG),
+        ("GIF", image_headers.GIF),
+        ("BMP", image_headers.BMP),
+    ):
         if data.startswith(magic):
             try:
                 height, width = images.size(data)

@@ -7,53 +7,65 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components import examples, images
+from components import examples, image_headers, images, pixel_budget
 from schemas.errors import SampleError
 from schemas.features import TensorFeature
 from schemas.labels import LabelSettings
+from schemas.limits import MAX_PIXELS
 
 STAGE = "mask"
 _TABLE_SIZE = 1 << 16
 
 
-def stored_values(example: examples.Example, feature: TensorFeature) -> NDArray[Any]:
+def stored_values(
+    example: examples.Example, feature: TensorFeature, max_pixels: int = MAX_PIXELS, rank: int | None = None
+) -> NDArray[Any]:
     """The mask as it is stored: integers `[*S]` or `[*S, channels]`.
 
+    Args:
+        example: the record.
+        feature: of the mask.
+        max_pixels: as in `examples.raw_tensor`.
+        rank: the same.
+
     Raises:
-        SampleError: if it cannot be decoded, is a lossy or unknown format, or holds no integers.
+        SampleError: if it cannot be decoded, is a lossy or unknown format, has too many pixels, or holds no integers.
     """
     if feature.raw:
-        stored = examples.raw_tensor(example, feature)
+        stored = examples.raw_tensor(example, feature, max_pixels, rank)
         if stored.dtype == bool:
             return stored.astype(np.uint8)
         if np.issubdtype(stored.dtype, np.floating):
             return _whole_numbers(stored, feature.key)
         return stored
-    return decode_png_mask(examples.single_bytes(example, feature.key))
+    return decode_png_mask(examples.single_bytes(example, feature.key), max_pixels)
 
 
-def decode_png_mask(data: bytes) -> NDArray[Any]:
+def decode_png_mask(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
     """Class values of a PNG mask: `[H, W]` from grey or palette files, `[H, W, channels]` from others.
 
     A palette file gives its indexes. A grey file of 1, 2 or 4 bits gives the stored numbers, where the
     decoder would stretch them to 0..255.
 
     Raises:
-        SampleError: if the bytes are no PNG or are damaged.
+        SampleError: if the bytes are no PNG, are damaged, or claim more than `max_pixels`.
     """
-    if not data.startswith(images.PNG):
-        lossy = " JPEG is lossy and blurs class ids;" if data.startswith(images.JPEG) else ""
+    if not data.startswith(image_headers.PNG):
+        lossy = " JPEG is lossy and blurs class ids;" if data.startswith(image_headers.JPEG) else ""
         msg = (
             f"expected a PNG mask, but the {len(data)} bytes begin with {data[:8]!r};{lossy} store masks "
             "as PNG or raw tensors"
         )
         raise SampleError(msg, stage=STAGE)
-    depth, colour = images.png_header(data)
-    if colour == images.PALETTE:
-        return images.palette_indexes(data)
+    depth, colour = images.png_header(data, STAGE)
     try:
+        claim = image_headers.claim(data)
+        if claim is not None:
+            pixel_budget.check("the mask", (claim.height, claim.width), max_pixels, STAGE)
+        if colour == images.PALETTE:
+            return images.palette_indexes(data, STAGE)
         decoded = tf.io.decode_png(data, 0, tf.uint16 if depth == images.SIXTEEN_BITS else tf.uint8).numpy()
-    except tf.errors.OpError as error:
+    except (tf.errors.OpError, ValueError) as error:
         raise SampleError(f"the mask cannot be decoded: {images.first_line(error)}", stage=STAGE) from error
     mask: NDArray[Any] = decoded[..., 0] if decoded.shape[-1] == 1 else decoded
     if colour == images.GRAY and depth < 8:  # noqa: PLR2004 - bits

@@ -25,6 +25,7 @@ def check(scores: Scores, settings: ModelSettings, agreement: Agreement, n_class
     Raises:
         ModelError: where the output is something else; `where` says which records showed it.
     """
+    _check_shape(scores, settings, agreement, where)
     lows, highs = scores.low.numpy(), scores.high.numpy()
     finite = np.isfinite(lows) & np.isfinite(highs)
     low, high = lows[finite].min(initial=0.0), highs[finite].max(initial=0.0)
@@ -46,6 +47,17 @@ def check(scores: Scores, settings: ModelSettings, agreement: Agreement, n_class
         raise _error(settings, msg)
     if settings.output_kind == "softmax":
         _check_sum(scores, settings, where)
+
+
+def _check_shape(scores: Scores, settings: ModelSettings, agreement: Agreement, where: str) -> None:
+    if scores.fits:
+        return
+    classes = "" if settings.output_kind == "class_ids" else ", classes"
+    msg = (
+        f"expected an output of [batch, {agreement.spatial_rank} spatial axes{classes}] for a batch of "
+        f"{len(scores.pixels)}, but it has the shape {scores.shape.numpy().tolist()} on {where}"
+    )
+    raise _error(settings, msg)
 
 
 def _check_sum(scores: Scores, settings: ModelSettings, where: str) -> None:

@@ -67,10 +67,10 @@ def overlap(
     if targets.shape.rank == probabilities.shape.rank:
         truth = tf.cast(tf.reshape(targets, tf.shape(probs)), tf.bool)
         return _dense(probs, truth, mask, exclusive=exclusive, threshold=threshold)
-    labels = _labels(tf.reshape(targets, [batch, pixels]))
+    labels = tf.reshape(targets, [batch, pixels])
     if exclusive and classes is not None and classes <= overlap_tiles.MAX_CLASSES and not _has_gpu():
         return _tiled(probs, labels, mask)
-    truth = labels[..., None] == tf.range(shape[-1])
+    truth = _labels(labels)[..., None] == tf.range(shape[-1])
     return _dense(probs, truth, mask, exclusive=exclusive, threshold=threshold)
 
 
@@ -89,22 +89,20 @@ def _labels(ids: tf.Tensor) -> tf.Tensor:
 
 def _tiled(probs: tf.Tensor, labels: tf.Tensor, valid: tf.Tensor | None) -> Overlap:
     batch, classes = tf.shape(probs)[0], probs.shape[-1]
-    if valid is not None:
-        labels = tf.where(valid, labels, overlap_tiles.UNCOUNTED)
+    counted = tf.ones(tf.shape(labels), tf.bool) if valid is None else valid
     row = overlap_tiles.ROW
-    counts, own, moments = overlap_tiles.tiled_sums(
-        tf.reshape(fill(probs, row, 0), [-1, row, classes]),
-        tf.reshape(fill(labels, row, overlap_tiles.UNCOUNTED), [-1, row]),
+    counts, own, sums, squares = overlap_tiles.tiled_sums(
+        tf.reshape(fill(probs, row), [-1, row, classes]),
+        tf.reshape(fill(labels, row), [-1, row]),
+        tf.reshape(fill(counted, row), [-1, row]),
         masked=valid is not None,
     )
 
-    def total(rows: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-        samples = tf.reshape(rows, tf.concat([[batch, -1], tf.shape(rows)[1:]], 0))
-        return tf.reduce_sum(tf.cast(samples, dtype), 1)
+    def total(rows: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(tf.reshape(rows, tf.concat([[batch, -1], tf.shape(rows)[1:]], 0)), 1)
 
-    soft = total(moments, tf.complex128)
-    hits, predicted, actual = tf.unstack(total(counts, tf.int64), axis=1)
-    return Overlap(hits, predicted, actual, total(own, tf.float64), tf.math.real(soft), tf.math.imag(soft))
+    hits, predicted, actual = tf.unstack(total(counts), axis=1)
+    return Overlap(hits, predicted, actual, total(own), total(sums), total(squares))
 
 
 def _dense(

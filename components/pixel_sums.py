@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-_CHAIN = 64  # pixels added in their own type before a wider one takes over
-_LANES = 16  # pixels beside each other in a sum: wide rows vectorise where C alone is narrow
-_WIDE = 64  # the same in a gradient
-_Gradient = Callable[..., tuple[tf.Tensor, tf.Tensor]]
+_ROW = 1024  # pixels added in their own type before a wider one takes over
+_LANES = 64  # pixels beside each other in a row: wide vectors where C alone is narrow
+_WIDE = 256  # the same in a gradient
+Gradient = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
 
 class SoftSums(NamedTuple):
@@ -33,7 +33,7 @@ def trained_sums(truth: tf.Tensor, probs: tf.Tensor, *, squared: bool = False) -
     """`soft_sums` in the type of probs, with a gradient of two passes; TensorFlow's own takes four."""
 
     @tf.custom_gradient
-    def sums(truth: tf.Tensor, probs: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], _Gradient]:
+    def sums(truth: tf.Tensor, probs: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Gradient]:
         def gradient(dot: tf.Tensor, predicted: tf.Tensor, actual: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             y, p = _widen(truth), _widen(probs)
             dot, predicted, actual = (_repeat(part) for part in (dot, predicted, actual))
@@ -47,23 +47,27 @@ def trained_sums(truth: tf.Tensor, probs: tf.Tensor, *, squared: bool = False) -
 
 
 def sum_pixels(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Sum `[B, N, C]` over N: in its own type for 64 pixels, in `dtype` beyond."""
+    """Sum `[B, N, C]` over N: in its own type for a row of 1024 pixels or less, in `dtype` beyond.
+
+    A long sum in float32 loses digits; in a row, no number is added to more than some tens of others.
+    """
     batch, _, classes = tf.unstack(tf.shape(values))
-    wide = [batch, -1, _CHAIN, _LANES * classes]
-    chains = tf.reduce_sum(tf.reshape(fill(values, _CHAIN * _LANES, 0), wide), 2)
+    # What TensorFlow sums fastest: the last axis, where there is one class, else the middle one of three.
+    lanes = 1 if values.shape[-1] == 1 else _LANES
+    chains = tf.reduce_sum(tf.reshape(fill(values, _ROW), [-1, _ROW // lanes, lanes * classes]), 1)
     return tf.reduce_sum(tf.cast(tf.reshape(chains, [batch, -1, classes]), dtype), 1)
 
 
-def fill(values: tf.Tensor, multiple: int, filler: int) -> tf.Tensor:
-    """Pad axis 1 of `[B, N, ...]` to a multiple; where it is one already, nothing is copied."""
+def fill(values: tf.Tensor, multiple: int) -> tf.Tensor:
+    """Pad with zeros axis 1 of `[B, N, ...]` to a multiple; where it is one already, nothing is copied."""
     missing = -tf.shape(values)[1] % multiple
     paddings = [[0, 0], [0, missing], *([[0, 0]] * (values.shape.rank - 2))]
-    return tf.pad(values, paddings, constant_values=filler)
+    return tf.pad(values, paddings)
 
 
 def _widen(values: tf.Tensor) -> tf.Tensor:
     shape = tf.shape(values)
-    return tf.reshape(fill(values, _WIDE, 0), [shape[0], -1, _WIDE * shape[2]])
+    return tf.reshape(fill(values, _WIDE), [shape[0], -1, _WIDE * shape[2]])
 
 
 def _repeat(values: tf.Tensor) -> tf.Tensor:

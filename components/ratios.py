@@ -52,6 +52,11 @@ def soft_dice(
     return _divide(2 * intersection + smoothing, actual + predicted + smoothing)
 
 
+def mean(total: ArrayLike, count: ArrayLike) -> NDArray[np.float64]:
+    """Total / count; undefined of nothing."""
+    return _divide(total, count)
+
+
 def state_codes(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> NDArray[np.int64]:
     """Index into STATES: present (true and predicted), missed (true only), false_alarm, absent (neither)."""
     tp, fp, fn = map(np.asarray, (tp, fp, fn))

@@ -1,94 +1,164 @@
-"""Rows of `classes` and `slices` from states: every average is taken here, after everything is summed."""
+"""Rows of `classes`, `slices`, `histograms` and `replicates` from a slice's totals: ratios are taken here, last."""
 
 from collections.abc import Mapping, Sequence
-from math import isnan, sqrt
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from components import ratios
+from components import histograms, intervals, ratios
+from components.slice_state import Totals
 from schemas import tables
-from schemas.summary import ALL, GroupKey, GroupState
+from schemas.summary import FOREGROUND, SliceReport
+
+QUANTILES = {"dice_p05": 0.05, "dice_p25": 0.25, "dice_p50": 0.5, "dice_p75": 0.75, "dice_p95": 0.95}
+
+_PIXELS = ("true_positives", "false_positives", "false_negatives", "pixels", "ignored_pixels")
+_SOFT = ("soft_intersection", "soft_predicted", "soft_predicted_sq")
 
 
-def _number(ratio: NDArray[np.float64]) -> float | None:
-    """One ratio; NULL, never NaN, in the tables."""
-    value = float(ratio)
-    return None if isnan(value) else value
+@dataclass(frozen=True, slots=True)
+class ClassSettings:
+    """Scored classes.
+
+    ids: of the C scored classes. names: theirs. foreground: places in `ids` of those in the mean of a slice.
+    """
+
+    ids: tuple[int, ...]
+    names: tuple[str, ...]
+    foreground: tuple[int, ...]
 
 
-def _mean(total: float, count: int) -> float | None:
-    return total / count if count else None
-
-
-def _std(state: GroupState) -> float | None:
-    """Sample standard deviation of Dice (n - 1); undefined for fewer than two."""
-    n = state.n_defined
-    if n < 2:  # noqa: PLR2004
-        return None
-    mean = state.dice_sum / n
-    return sqrt(max(0.0, (state.dice_sq - n * mean * mean) / (n - 1)))
-
-
-def _pooled_dice(states: Sequence[GroupState]) -> float | None:
-    tp, fp, fn = (sum(getattr(s, f) for s in states) for f in ("true_positives", "false_positives", "false_negatives"))
-    return _number(ratios.dice(tp, fp, fn))
-
-
-def class_row(key: GroupKey, state: GroupState, class_name: str) -> dict[str, object]:
-    """One row of `classes`; quantiles and intervals are NULL."""
-    tp, fp, fn, n = state.true_positives, state.false_positives, state.false_negatives, state.n_defined
-    counts = {f: getattr(state, f) for f in GroupState.__dataclass_fields__ if f in tables.CLASSES.names}
+def class_statistics(sums: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """The means and pooled values of sums `[..., slice_state.STATISTICS]`, `[...]` each; NaN where undefined."""
+    defined, dice, iou, soft_dice, tp, fp, fn = np.moveaxis(sums, -1, 0)
     return {
-        **counts,
-        "slice": key.slice,
-        "class_id": key.class_id,
-        "class_name": class_name,
-        "n_samples": state.n_samples,
-        "dice_mean": _mean(state.dice_sum, n),
-        "dice_std": _std(state),
-        "dice_min": state.dice_min if n else None,
-        "dice_max": state.dice_max if n else None,
-        "dice_pooled": _pooled_dice([state]),
-        "iou_mean": _mean(state.iou_sum, n),
-        "iou_pooled": _number(ratios.iou(tp, fp, fn)),
-        "precision_pooled": _number(ratios.precision(tp, fp)),
-        "recall_pooled": _number(ratios.recall(tp, fn)),
-        "soft_dice_mean": _mean(state.soft_dice_sum, n),
+        "dice_mean": ratios.mean(dice, defined),
+        "iou_mean": ratios.mean(iou, defined),
+        "soft_dice_mean": ratios.mean(soft_dice, defined),
+        "dice_pooled": ratios.dice(tp, fp, fn),
+        "iou_pooled": ratios.iou(tp, fp, fn),
+        "precision_pooled": ratios.precision(tp, fp),
+        "recall_pooled": ratios.recall(tp, fn),
     }
 
 
-def class_table(states: Mapping[GroupKey, GroupState], classes: Sequence[str]) -> pa.Table:
-    """`classes`, `all` first, then by slice and class id."""
-    rows = [class_row(key, states[key], classes[key.class_id]) for key in sorted(states, key=_order)]
-    return _table(rows, tables.CLASSES)
+def foreground_statistics(sums: NDArray[np.float64], foreground: Sequence[int]) -> dict[str, NDArray[np.float64]]:
+    """The same of the foreground classes together, of sums `[..., C, statistics]`.
 
-
-def slice_table(states: Mapping[GroupKey, GroupState], foreground: Sequence[int]) -> pa.Table:
-    """`slices`: mean over the foreground classes of each class's mean Dice, and Dice of their summed counts."""
-    groups: dict[str, list[GroupKey]] = {}
-    for key in sorted(states, key=_order):
-        groups.setdefault(key.slice, []).append(key)
-    return _table([_slice_row(name, keys, states, foreground) for name, keys in groups.items()], tables.SLICES)
-
-
-def _slice_row(
-    name: str, keys: Sequence[GroupKey], states: Mapping[GroupKey, GroupState], foreground: Sequence[int]
-) -> dict[str, object]:
-    chosen = [states[key] for key in keys if key.class_id in foreground]
-    means = [state.dice_sum / state.n_defined for state in chosen if state.n_defined]
-    return {
-        "slice": name,
-        "n_samples": max(states[key].n_samples for key in keys),
-        "dice_mean": _mean(sum(means), len(means)),
-        "dice_pooled": _pooled_dice(chosen),
+    Means are over the classes whose mean is defined, pooled values are of their summed counts.
+    """
+    chosen = sums[..., list(foreground), :]
+    each, together = class_statistics(chosen), class_statistics(chosen.sum(axis=-2))
+    means = {
+        name: ratios.mean(np.nansum(values, axis=-1), np.count_nonzero(~np.isnan(values), axis=-1))
+        for name, values in each.items()
+        if name.endswith("_mean")
     }
+    return {**together, **means}
 
 
-def _order(key: GroupKey) -> tuple[bool, str, int]:
-    return key.slice != ALL, key.slice, key.class_id
+def report(name: str, totals: Totals, settings: ClassSettings, *, keep_replicates: bool) -> SliceReport:
+    """Every row of a slice."""
+    n = totals.n_defined
+    sums = np.column_stack([n, totals.means * n, totals.iou, totals.soft_dice, totals.pixels[:, :3]])
+    places = list(settings.foreground)
+    units = np.minimum(n, len(totals.clusters)) if len(totals.clusters) else n
+    return SliceReport(
+        name,
+        _class_rows(name, totals, settings, _with_intervals(class_statistics, sums, totals.replicates, units)),
+        _slice_row(
+            name,
+            totals.n_samples,
+            _with_intervals(
+                lambda part: foreground_statistics(part, places), sums, totals.replicates, units[places].max(initial=0)
+            ),
+        ),
+        _histogram_rows(name, totals, settings),
+        _replicate_rows(name, totals.replicates, settings) if keep_replicates else None,
+    )
 
 
-def _table(rows: Sequence[dict[str, object]], schema: pa.Schema) -> pa.Table:
-    return pa.table({name: [row.get(name) for row in rows] for name in schema.names}, schema=schema)
+def _with_intervals(
+    statistics: Any,  # noqa: ANN401
+    sums: NDArray[np.float64],
+    replicates: NDArray[np.float64],
+    n: Any,  # noqa: ANN401
+) -> dict[str, NDArray[np.float64]]:
+    """Each statistic, and its interval under its name with `_low` and `_high`."""
+    values = statistics(sums)
+    drawn = statistics(replicates)
+    together = np.stack([drawn[name] for name in values], axis=-1)  # one call costs less than seven
+    low, high = intervals.interval(together, np.expand_dims(n, -1))
+    found = dict(values)
+    for i, name in enumerate(values):
+        found |= {f"{name}_low": low[..., i], f"{name}_high": high[..., i]}
+    return found
+
+
+def _class_rows(
+    name: str, totals: Totals, settings: ClassSettings, statistics: Mapping[str, NDArray[np.float64]]
+) -> pa.Table:
+    n, empty = totals.n_defined, totals.n_defined == 0
+    quantiles = histograms.quantiles(totals.histogram, list(QUANTILES.values()))
+    columns: dict[str, Any] = {
+        "slice": [name] * len(settings.ids),
+        "class_id": settings.ids,
+        "class_name": settings.names,
+        "n_samples": totals.states.sum(axis=1),
+        **{f"n_{state}": totals.states[:, i] for i, state in enumerate(ratios.STATES)},
+        **{column: totals.pixels[:, i] for i, column in enumerate(_PIXELS)},
+        **{column: totals.soft[:, i] for i, column in enumerate(_SOFT)},
+        "dice_std": np.where(n > 1, np.sqrt(ratios.mean(totals.squares, n - 1)), np.nan),
+        "dice_min": np.where(empty, np.nan, totals.lowest),
+        **dict(zip(QUANTILES, quantiles, strict=True)),
+        "dice_max": np.where(empty, np.nan, totals.highest),
+        **statistics,
+    }
+    return _table(columns, tables.CLASSES)
+
+
+def _slice_row(name: str, n_samples: int, statistics: Mapping[str, NDArray[np.float64]]) -> pa.Table:
+    columns = {key: np.reshape(value, 1) for key, value in statistics.items() if key in tables.SLICES.names}
+    return _table({"slice": [name], "n_samples": [n_samples], **columns}, tables.SLICES)
+
+
+def _histogram_rows(name: str, totals: Totals, settings: ClassSettings) -> pa.Table:
+    """Bins that have samples."""
+    counts = histograms.bins(totals.histogram)
+    classes, bins = np.nonzero(counts)
+    columns = {
+        "slice": [name] * len(bins),
+        "class_id": np.array(settings.ids)[classes],
+        "class_name": [settings.names[i] for i in classes],
+        "bin": bins,
+        "low": bins / histograms.BINS,
+        "high": (bins + 1) / histograms.BINS,
+        "n_samples": counts[classes, bins],
+    }
+    return _table(columns, tables.HISTOGRAMS)
+
+
+def _replicate_rows(name: str, replicates: NDArray[np.float64], settings: ClassSettings) -> pa.Table:
+    """The classes in order, replicates in order within each, then those of the foreground."""
+    each = class_statistics(np.moveaxis(replicates, 0, 1))
+    together = foreground_statistics(replicates, settings.foreground)
+    count = len(replicates)
+    columns = {
+        "slice": pa.array([name]).take(pa.array(np.zeros(count * (len(settings.ids) + 1), np.int64))),
+        "class_id": [i for class_id in (*settings.ids, None) for i in [class_id] * count],
+        "class_name": [text for class_name in (*settings.names, FOREGROUND) for text in [class_name] * count],
+        "replicate": np.tile(np.arange(count), len(settings.ids) + 1),
+        **{key: np.concatenate([values.ravel(), together[key]]) for key, values in each.items()},
+    }
+    return _table(columns, tables.REPLICATES)
+
+
+def _table(columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
+    """Columns in the schema's order and types; NaN is NULL."""
+    return pa.table(
+        [pa.array(columns[field.name], field.type, from_pandas=True) for field in schema],
+        schema=schema,
+    )

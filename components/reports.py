@@ -1,39 +1,64 @@
-"""WriteReports: states and totals to the tables `classes`, `slices`, `failures` and, last, `runs`.
+"""WriteReports: rows of slices and totals to the tables of a run, and last of all to `runs`.
 
 A run without its `runs` row does not exist for readers that ask for complete runs.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components import filesystems, report_rows, run_files
+from components import filesystems, leftovers, run_files, runs_row
 from schemas import tables
 from schemas.errors import AccountingError
 from schemas.records import RunTotals
-from schemas.summary import GroupKey, GroupState
+from schemas.summary import ALL, SliceReport
 
 DONE, OVER_BUDGET, CUT_SHORT, NOTHING_SCORED = "done", "over_failure_budget", "shard_cut_short", "nothing_scored"
-FILE = "part-0.parquet"
+FILE = runs_row.FILE
+ABANDONED_SECONDS = 24 * 3600
+"""A temporary file this old is of a killed attempt. A younger one may be of another process that has the run id."""
+
+_OF_SLICES = {
+    "classes": tables.CLASSES,
+    "slices": tables.SLICES,
+    "histograms": tables.HISTOGRAMS,
+    "replicates": tables.REPLICATES,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class ReportSettings:
-    """What the tables say beside the numbers; `versions` and `config` are JSON."""
+    """What the tables say beside the numbers; `versions` and `config` are JSON.
+
+    What is None is not known, and NULL in `runs`. `kept` are columns of a `runs` row that stands already: a summary
+    takes them over, because they are of the attempt that scored.
+    """
 
     run: run_files.Run
-    classes: tuple[str, ...]
-    foreground: tuple[int, ...]
     max_failed_fraction: float
     config: str
-    model: str
-    versions: str
-    runner: str
-    started: datetime
+    model: str | None
+    versions: str | None
+    runner: str | None
+    started: datetime | None
+    kept: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The numbers of a run: its accounting, shards found, samples scored by this attempt, repeated ids, digest."""
+
+    totals: RunTotals
+    shards: int
+    scored_now: int
+    duplicate_ids: int
+    digest: str
 
 
 def status(totals: RunTotals, max_failed_fraction: float) -> str:
@@ -60,13 +85,14 @@ def check_accounting(totals: RunTotals, shards: int) -> None:
         raise AccountingError(msg)
 
 
-def run_row(settings: ReportSettings, totals: RunTotals, scored_now: int, finished: datetime) -> dict[str, object]:
+def run_row(settings: ReportSettings, counted: Counted, finished: datetime) -> dict[str, object]:
     """The row of `runs`.
 
     `seconds` and `samples_per_second` are of this attempt, from its start to its last table; the second is
-    NULL for an attempt that had nothing left to score.
+    NULL for an attempt that had nothing left to score. Both are NULL where it is not known when it began.
     """
-    seconds = (finished - settings.started).total_seconds()
+    seconds = (finished - settings.started).total_seconds() if settings.started else None
+    totals = counted.totals
     return {
         "status": status(totals, settings.max_failed_fraction),
         "config": settings.config,
@@ -77,40 +103,48 @@ def run_row(settings: ReportSettings, totals: RunTotals, scored_now: int, finish
         "records": totals.records,
         "scored": totals.scored,
         "failed": totals.failed,
+        "duplicate_ids": counted.duplicate_ids,
+        "digest": counted.digest,
         "versions": settings.versions,
         "runner": settings.runner,
         "started": settings.started,
         "finished": finished,
         "seconds": seconds,
-        "samples_per_second": scored_now / seconds if scored_now else None,
+        "samples_per_second": counted.scored_now / seconds if counted.scored_now and seconds else None,
+        **settings.kept,
     }
 
 
-def write(
-    settings: ReportSettings,
-    totals: RunTotals,
-    shards: int,
-    scored_now: int,
-    states: Iterable[tuple[tuple[str, int], GroupState]],
-) -> str:
+def write(settings: ReportSettings, counted: Counted, slices: Iterable[SliceReport]) -> str:
     """Write the tables of a finished run, the `runs` row last; returns its path.
+
+    A row of before is hidden first, so that it never stands beside tables that are not of it.
 
     Raises:
         AccountingError: if a shard is missing or a record unaccounted for; nothing is written then.
     """
-    check_accounting(totals, shards)
-    run, by_key = settings.run, {GroupKey(*key): state for key, state in states}
-    _check_failures(run, totals)
-    run_files.write_table(report_rows.class_table(by_key, settings.classes), run, "classes", FILE)
-    run_files.write_table(report_rows.slice_table(by_key, settings.foreground), run, "slices", FILE)
-    row = run_row(settings, totals, scored_now, datetime.now(UTC))
-    return run_files.write_table(pa.Table.from_pylist([row], schema=tables.RUNS), run, "runs", FILE)
+    check_accounting(counted.totals, counted.shards)
+    _check_failures(settings.run, counted.totals)
+    runs_row.hide(settings.run)
+    leftovers.delete(settings.run)
+    ordered = sorted(slices, key=lambda report: (report.name != ALL, report.name))
+    for name, schema in _OF_SLICES.items():
+        parts = (getattr(report, name) for report in ordered)
+        run_files.write_tables((part for part in parts if part is not None), schema, settings.run, name, FILE)
+    row = run_row(settings, counted, datetime.now(UTC))
+    path = run_files.write_table(pa.Table.from_pylist([row], schema=tables.RUNS), settings.run, "runs", FILE)
+    runs_row.forget_hidden(settings.run)
+    for name in tables.TABLES:
+        filesystems.delete_abandoned(settings.run.folder(name), time.time() - ABANDONED_SECONDS)
+    return path
 
 
 def _check_failures(run: run_files.Run, totals: RunTotals) -> None:
     """Every failed record has its row; a run without any gets an empty file, so that the table is there."""
-    rows = 0
+    rows, left = 0, leftovers.find(run)
     for file in filesystems.below(run.folder("failures"), "*.parquet"):
+        if file.path in left:
+            continue
         with filesystems.reading(file.path) as opened:
             rows += pq.ParquetFile(opened).metadata.num_rows
     if rows != totals.failed:
@@ -130,29 +164,26 @@ class _WriteReports(beam.DoFn):
         totals: RunTotals,
         shards: int,
         scored_now: int,
-        states: Iterable[tuple[tuple[str, int], GroupState]],
+        duplicate_ids: int,
+        digest: str,
+        slices: Iterable[SliceReport],
     ) -> Iterable[str]:
-        yield write(self._settings, totals, shards, scored_now, states)
+        yield write(self._settings, Counted(totals, shards, scored_now, duplicate_ids, digest), slices)
 
 
 class WriteReports(beam.PTransform):
-    """End of the pipeline: one element that waits for every state and total, then writes."""
+    """End of the pipeline: one element that waits for every slice and number, then writes."""
 
-    def __init__(
-        self,
-        settings: ReportSettings,
-        totals: beam.PCollection[RunTotals],
-        shards: beam.PCollection[int],
-        scored_now: beam.PCollection[int],
-    ) -> None:
+    def __init__(self, settings: ReportSettings, *counted: beam.PCollection[Any]) -> None:
+        """Keep the settings and the numbers of `Counted`, in order, one element each."""
         super().__init__()
-        self._settings, self._totals, self._shards, self._scored_now = settings, totals, shards, scored_now
+        self._settings, self._counted = settings, counted
 
-    def expand(self, states: beam.PCollection[tuple[tuple[str, int], GroupState]]) -> beam.PCollection[str]:
+    def expand(self, slices: beam.PCollection[SliceReport]) -> beam.PCollection[str]:
         """Give the rest of the run to one DoFn as side inputs."""
-        singletons = [beam.pvalue.AsSingleton(p) for p in (self._totals, self._shards, self._scored_now)]
+        singletons = [beam.pvalue.AsSingleton(number) for number in self._counted]
         return (
-            states.pipeline
+            slices.pipeline
             | "Once" >> beam.Create([None], reshuffle=False)
-            | "WriteTables" >> beam.ParDo(_WriteReports(self._settings), *singletons, beam.pvalue.AsIter(states))
+            | "WriteTables" >> beam.ParDo(_WriteReports(self._settings), *singletons, beam.pvalue.AsIter(slices))
         )

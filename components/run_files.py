@@ -3,28 +3,38 @@
 import hashlib
 import json
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components import filesystems
+from components import config_difference, filesystems, parquet_files
 from schemas import tables
-from schemas.errors import ReportError
-from schemas.records import Committed, Shard
+from schemas.errors import ConfigError, ReportError
+from schemas.records import Committed, SampleFiles, Shard
 
 _STEM_LENGTH = 80
+_HASH_LENGTH = 32
+"""Hexadecimal digits; with fewer, someone could make two paths that share a file, and lose one of them."""
+_COMPACTED = ".compacted.parquet"
+_OF_THE_RUN = ("config_fingerprint", "model_fingerprint", "class_ids", "scoring")
+_RUN_ID = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run and its place. The fingerprints say what made it: files of another config are not mixed in."""
+    """A run and its place. The fingerprints say what made it: files of another config are not mixed in.
+
+    `scoring` is what `config_fingerprint` is of, as JSON, to show what differs.
+    """
 
     output: str
     eval_date: str
     run_id: str
     config_fingerprint: str
     model_fingerprint: str
+    scoring: str = "{}"
 
     def folder(self, table: str) -> str:
         """Folder of this run's rows of a table."""
@@ -33,7 +43,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class ShardRecord:
-    """The accounting of one shard, kept in the metadata of its sample file."""
+    """The accounting of one shard, kept in the metadata of its sample file.
+
+    `class_ids` are the scored classes, of which each sample has a row; `scoring` is as in `Run`.
+    """
 
     shard: str
     size_bytes: int
@@ -43,6 +56,8 @@ class ShardRecord:
     config_fingerprint: str
     model_fingerprint: str
     cut_short: bool = False
+    class_ids: tuple[int, ...] = ()
+    scoring: str = "{}"
 
     def encode(self) -> dict[bytes, bytes]:
         """As Parquet key-value metadata."""
@@ -52,27 +67,50 @@ class ShardRecord:
 def file_name(shard_path: str) -> str:
     """Name of the sample file of a shard: readable, and unique by a hash of the whole path."""
     stem = re.sub(r"[^A-Za-z0-9._-]", "_", shard_path.rpartition("/")[2])[:_STEM_LENGTH].lstrip("._")
-    return f"{stem}-{hashlib.sha256(shard_path.encode()).hexdigest()[:12]}.parquet"
+    return f"{stem}-{hashlib.sha256(shard_path.encode()).hexdigest()[:_HASH_LENGTH]}.parquet"
 
 
-def shard_record(metadata: dict[bytes, bytes] | None, path: str) -> ShardRecord:
-    """What a sample file's metadata says.
+def compacted_name(shard_paths: Iterable[str]) -> str:
+    """Name of the sample file of several shards; the same for the same shards, and that of no single shard."""
+    text = "\0".join(sorted(shard_paths))
+    return f"part-{hashlib.sha256(text.encode()).hexdigest()[:_HASH_LENGTH]}{_COMPACTED}"
+
+
+def is_compacted(name: str) -> bool:
+    """Whether a file is one of several shards, by its name."""
+    return name.endswith(_COMPACTED)
+
+
+def encode_all(records: Sequence[ShardRecord]) -> dict[bytes, bytes]:
+    """Of several shards of one run, as Parquet key-value metadata; what they share is there once."""
+    each = [asdict(record) for record in records]
+    shared = {name: each[0][name] for name in _OF_THE_RUN}
+    shards = [{name: value for name, value in fields.items() if name not in _OF_THE_RUN} for fields in each]
+    return {tables.SHARDS_METADATA: json.dumps({**shared, "shards": shards}).encode()}
+
+
+def shard_records(metadata: dict[bytes, bytes] | None, path: str) -> list[ShardRecord]:
+    """What a sample file's metadata says of its shards, in the order of their rows.
 
     Raises:
         ReportError: if it is no sample file of this version.
     """
     found = metadata or {}
-    if found.get(b"dicebeam.schema_version") != tables.SCHEMA_VERSION.encode() or tables.SHARD_METADATA not in found:
+    kinds = {tables.SHARD_METADATA, tables.SHARDS_METADATA} & set(found)
+    if found.get(b"dicebeam.schema_version") != tables.SCHEMA_VERSION.encode() or not kinds:
         msg = (
             f"expected a sample file of schema version {tables.SCHEMA_VERSION} at {path}; move it away or "
             "use another run id"
         )
         raise ReportError(msg)
-    return ShardRecord(**json.loads(found[tables.SHARD_METADATA]))
+    fields = json.loads(found[kinds.pop()])
+    shards = fields.pop("shards", [{}])
+    shared = {**fields, "class_ids": tuple(fields.get("class_ids", ()))}
+    return [ShardRecord(**{**shared, **shard}) for shard in shards]
 
 
 def check_same_run(record: ShardRecord, run: Run, path: str) -> None:
-    """Refuse a file that another config or model wrote under this run id.
+    """Refuse a file that another config or model wrote under this run id, and show what differs.
 
     Raises:
         ReportError: if the fingerprints differ.
@@ -80,20 +118,27 @@ def check_same_run(record: ShardRecord, run: Run, path: str) -> None:
     for what in ("config", "model"):
         theirs, ours = getattr(record, f"{what}_fingerprint"), getattr(run, f"{what}_fingerprint")
         if theirs != ours:
+            differs = config_difference.summary(record.scoring, run.scoring) if what == "config" else ""
+            shown = differs or f"it had the fingerprint {theirs[:12]}, now it is {ours[:12]}"
             msg = (
-                f"run {run.run_id!r} was begun with another {what}: {path} has the fingerprint {theirs[:12]}, "
-                f"now it is {ours[:12]}. Use another --run-id, or the {what} it was begun with"
+                f"run {run.run_id!r} was begun with another {what}: {shown} (see {path}). Use another --run-id, "
+                f"or the {what} it was begun with"
             )
             raise ReportError(msg)
 
 
-def read_shard_record(path: str) -> ShardRecord:
-    """What a sample file says of its shard.
+def read_shard_records(path: str) -> list[ShardRecord]:
+    """What a sample file says of its shards.
 
     Raises:
         ReportError: if it is no sample file.
     """
-    return shard_record(_metadata(path).metadata, path)
+    return shard_records(_metadata(path).metadata, path)
+
+
+def read_shard_record(path: str) -> ShardRecord:
+    """What a sample file says of its first shard, which says of the run what all of them say."""
+    return read_shard_records(path)[0]
 
 
 def _metadata(path: str) -> pq.FileMetaData:
@@ -106,24 +151,74 @@ def _metadata(path: str) -> pq.FileMetaData:
     return metadata
 
 
-def committed(path: str, run: Run, n_classes: int) -> Committed:
-    """The accounting of a committed sample file.
+def committed(path: str, run: Run, n_classes: int) -> list[Committed]:
+    """The accounting of the shards of a committed sample file.
 
     Raises:
         ReportError: if its rows are not what its metadata says, or another config wrote it.
     """
     metadata = _metadata(path)
-    record, rows = shard_record(metadata.metadata, path), metadata.num_rows
-    check_same_run(record, run, path)
-    if rows != record.scored * n_classes or record.records != record.scored + record.failed:
-        msg = f"{path} has {rows} rows, but its metadata says {record}; delete the file and run again"
+    records, rows = shard_records(metadata.metadata, path), metadata.num_rows
+    for record in records:
+        check_same_run(record, run, path)
+    unsound = [record for record in records if record.records != record.scored + record.failed]
+    if unsound or rows != n_classes * sum(record.scored for record in records):
+        said = "; ".join(str(record) for record in (unsound or records)[:3])
+        msg = f"{path} has {rows} rows, but its metadata says {said}; delete the file and run again"
         raise ReportError(msg)
-    return Committed(record.shard, path, record.records, record.scored, record.failed, record.cut_short)
+    return [Committed(r.shard, path, r.records, r.scored, r.failed, r.cut_short) for r in records]
+
+
+def list_samples(run: Run) -> SampleFiles:
+    """The committed sample files of a run. Only those of several shards are looked into.
+
+    Raises:
+        ReportError: if two files share a part of their shards, which nothing here makes.
+    """
+    found = listed(run)
+    held = {
+        name: [file_name(r.shard) for r in read_shard_records(file.path)] if is_compacted(name) else [name]
+        for name, file in found.items()
+    }
+    holders: dict[str, str] = {}
+    for name in sorted(held, key=lambda name: len(held[name]), reverse=True):
+        already = [shard for shard in held[name] if shard in holders]
+        if not already:
+            holders.update(dict.fromkeys(held[name], name))
+        elif len(already) < len(held[name]):
+            msg = f"{found[name].path} and {holders[already[0]]} beside it share shards; delete one, and evaluate again"
+            raise ReportError(msg)
+    counting = set(holders.values())
+    files = {name: file for name, file in found.items() if name in counting}
+    return SampleFiles(files, holders, tuple(file.path for name, file in found.items() if name not in counting))
+
+
+def listed(run: Run) -> dict[str, Shard]:
+    """Every file below the samples of a run, by name."""
+    return {shard.path.rpartition("/")[2]: shard for shard in filesystems.below(run.folder("samples"), "*.parquet")}
 
 
 def sample_files(run: Run) -> dict[str, Shard]:
-    """The committed sample files of a run, by name."""
-    return {shard.path.rpartition("/")[2]: shard for shard in filesystems.below(run.folder("samples"), "*.parquet")}
+    """The committed sample files of a run that count, by name."""
+    return dict(list_samples(run).files)
+
+
+def sample_paths(run: Run) -> Iterator[str]:
+    """Paths of the committed sample files of a run."""
+    return (shard.path for shard in sample_files(run).values())
+
+
+def check_run_id(run_id: str) -> str:
+    """The run id, if it can name a partition.
+
+    Raises:
+        ConfigError: if it does not begin with a letter (readers turn `20261123` into a number), or has characters
+            that mean something in a path.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        msg = f"--run-id: expected a letter and then letters, digits, '_', '.' or '-', but got {run_id!r}"
+        raise ConfigError(msg)
+    return run_id
 
 
 def find_eval_date(output: str, run_id: str) -> str | None:
@@ -138,11 +233,14 @@ def find_eval_date(output: str, run_id: str) -> str | None:
 
 def write_table(table: pa.Table, run: Run, name: str, file: str) -> str:
     """Write a whole table of a run as one file, committed by rename; returns its path."""
+    return write_tables([table], table.schema, run, name, file)
+
+
+def write_tables(parts: Iterable[pa.Table], schema: pa.Schema, run: Run, name: str, file: str) -> str:
+    """Write a table of a run that comes in parts as one file, committed by rename; returns its path."""
     path = f"{run.folder(name)}/{file}"
-    with filesystems.committing(path) as out:
-        pq.write_table(
-            table.replace_schema_metadata(tables.with_metadata(table.schema, run.run_id).metadata),
-            out,
-            compression=tables.COMPRESSION,
-        )
+    schema = tables.with_metadata(schema, run.run_id)
+    with filesystems.committing(path) as out, parquet_files.writer(out, schema) as writer:
+        for group in parquet_files.in_groups(part.replace_schema_metadata(schema.metadata) for part in parts):
+            writer.write_table(group)
     return path

@@ -6,20 +6,21 @@ committed first, samples second, so that a shard with a sample file is a shard t
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from components import filesystems, run_files, sample_rows, tally
+from components import filesystems, parquet_files, run_files, sample_rows, tally
 from schemas import tables
-from schemas.errors import ReportError
+from schemas.errors import ReportError, StorageError
 from schemas.records import Committed, Failure, SampleKey, SampleSums, ScoredBatch, Shard
 
-ROWS_A_GROUP = 1 << 17
+ROWS_A_GROUP = parquet_files.ROWS_A_GROUP
+TEXT_A_GROUP = 64 << 20
+"""Characters of ids and slice values that a row group may hold: 20,000 long ids would be gigabytes."""
 FAILURES_A_GROUP = 1 << 14
 
 
@@ -36,13 +37,15 @@ class WriteSettings:
 class _ParquetFile:
     """A Parquet file that stands under its name only after `commit`."""
 
-    def __init__(self, path: str, schema: pa.Schema) -> None:
+    def __init__(self, path: str, schema: pa.Schema, sorted_by: Sequence[str]) -> None:
+        self._path = path
         self._stack = ExitStack()
         file = self._stack.enter_context(filesystems.committing(path))
-        self._writer = self._stack.enter_context(pq.ParquetWriter(file, schema, compression=tables.COMPRESSION))
+        self._writer = self._stack.enter_context(parquet_files.writer(file, schema, sorted_by))
 
     def write(self, table: pa.Table) -> None:
-        self._writer.write_table(table)
+        with filesystems.write_errors(self._path):
+            self._writer.write_table(table)
 
     def commit(self, metadata: dict[bytes, bytes]) -> None:
         self._writer.add_key_value_metadata(metadata)
@@ -50,7 +53,8 @@ class _ParquetFile:
 
     def abort(self) -> None:
         error = ReportError("aborted")
-        self._stack.__exit__(type(error), error, None)
+        with suppress(StorageError):  # closing writes to what may be full; what is left is deleted all the same
+            self._stack.__exit__(type(error), error, None)
 
 
 class ShardFiles:
@@ -59,7 +63,7 @@ class ShardFiles:
     def __init__(self, shard: Shard, settings: WriteSettings) -> None:
         """Open the sample file under a temporary name."""
         self._shard, self._settings = shard, settings
-        self._next_index = self._scored = self._failed = 0
+        self._next_index = self._scored = self._failed = self._text = 0
         self._keys: list[SampleKey] = []
         self._sums: list[SampleSums] = []
         self._failures: list[Failure] = []
@@ -68,7 +72,7 @@ class ShardFiles:
         self._samples_path = f"{run.folder('samples')}/{self._name}"
         self._failures_path = f"{run.folder('failures')}/{self._name}"
         schema = tables.with_metadata(tables.samples_schema(settings.slice_columns), run.run_id)
-        self._samples = _ParquetFile(self._samples_path, schema)
+        self._samples = _ParquetFile(self._samples_path, schema, tables.SAMPLES_ORDER)
         self._failures_file: _ParquetFile | None = None
 
     def add(self, batch: ScoredBatch) -> Committed | None:
@@ -91,7 +95,9 @@ class ShardFiles:
         self._cut_short = self._cut_short or any(failure.ends_shard for failure in batch.failures)
         self._scored += len(batch.keys)
         self._failed += len(batch.failures)
-        if len(self._keys) * len(self._settings.class_ids) >= ROWS_A_GROUP:
+        self._text += sum(len(text or "") for key in batch.keys for text in (key.sample_id, *key.slices))
+        n_classes = len(self._settings.class_ids)
+        if len(self._keys) * n_classes >= ROWS_A_GROUP or self._text * n_classes >= TEXT_A_GROUP:
             self._write_samples(before=batch.progress.oldest_pending)
         if len(self._failures) >= FAILURES_A_GROUP:
             self._write_failures()
@@ -114,6 +120,8 @@ class ShardFiles:
             run.config_fingerprint,
             run.model_fingerprint,
             self._cut_short,
+            self._settings.class_ids,
+            run.scoring,
         )
         self._write_samples(before=records)
         self._write_failures()
@@ -144,6 +152,7 @@ class ShardFiles:
             )
             self._samples.write(rows)
         self._keys = [self._keys[i] for i in rest]
+        self._text = 0
         self._sums = [sample_rows.select(sums, rest)] if rest.size else []
 
     def _write_failures(self) -> None:
@@ -151,7 +160,7 @@ class ShardFiles:
             return
         if self._failures_file is None:
             schema = tables.with_metadata(tables.FAILURES, self._settings.run.run_id)
-            self._failures_file = _ParquetFile(self._failures_path, schema)
+            self._failures_file = _ParquetFile(self._failures_path, schema, tables.FAILURES_ORDER)
         ordered = sorted(self._failures, key=lambda failure: failure.lineage.record)
         self._failures_file.write(sample_rows.failure_table(ordered))
         self._failures = []

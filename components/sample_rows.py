@@ -89,6 +89,6 @@ def concatenate(parts: Sequence[SampleSums]) -> SampleSums:
     return SampleSums(*(np.concatenate([getattr(p, name) for p in parts]) for name in SampleSums.__dataclass_fields__))
 
 
-def select(sums: SampleSums, index: NDArray[Any]) -> SampleSums:
-    """The sums of some samples, by index or mask."""
+def select(sums: SampleSums, index: NDArray[Any] | slice) -> SampleSums:
+    """The sums of some samples, by index, mask or slice."""
     return SampleSums(*(getattr(sums, name)[index] for name in SampleSums.__dataclass_fields__))

@@ -4,6 +4,7 @@ Contract: every record of a shard is in exactly one batch of that shard, as a sa
 batches depend on nothing but the shard and the settings.
 """
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,10 +43,19 @@ def shard_batches(shard: Shard, settings: ReadSettings) -> Iterator[Batch]:
     return batches(shard, results, settings.batch_size)
 
 
+def with_bytes_left(failure: Failure, shard: Shard) -> Failure:
+    """A failure that ends a shard, with how much of the file that is; a gzip file does not say."""
+    if not failure.ends_shard or shard.path.endswith(".gz"):
+        return failure
+    left = shard.size_bytes - failure.lineage.byte_offset
+    return dataclasses.replace(failure, message=f"{failure.message}: {left:,} of {shard.size_bytes:,} bytes")
+
+
 def _shard_records(shard: Shard) -> Iterator[tfrecord.Record | Failure]:
     try:
         with filesystems.reading(shard.path) as file:
-            yield from tfrecord.records(file, shard.path)
+            for item in tfrecord.records(file, shard.path):
+                yield with_bytes_left(item, shard) if isinstance(item, Failure) else item
     except OSError as error:
         msg = f"the shard {shard.path} cannot be read: {error}. It is not scored; run again with the same --run-id"
         raise StorageError(msg) from error

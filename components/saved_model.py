@@ -12,6 +12,7 @@ from components import filesystems
 from components.signatures import Agreement
 from schemas.errors import ModelError
 from schemas.labels import LabelSettings
+from schemas.limits import BATCH_TIMEOUT_SECONDS
 from schemas.model import ModelSettings
 
 
@@ -23,6 +24,7 @@ class ScoreSettings:
     labels: LabelSettings
     agreement: Agreement
     model_fingerprint: str
+    batch_timeout_seconds: float = BATCH_TIMEOUT_SECONDS
 
 
 def local_copy(path: str, fingerprint: str) -> str:

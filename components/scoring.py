@@ -20,6 +20,8 @@ class Scores(NamedTuple):
 
     low, high: smallest and largest probability of each sample, or class id where those come out, `[B]`.
     channels: of the output.
+    fits: whether the output had a prediction for each mask; nothing here means anything where it had not.
+    shape: of the output as the model gave it, `[rank]`.
     """
 
     overlap: dice.Overlap
@@ -28,6 +30,8 @@ class Scores(NamedTuple):
     low: tf.Tensor
     high: tf.Tensor
     channels: tf.Tensor
+    fits: tf.Tensor
+    shape: tf.Tensor
 
 
 ScoreFunction = Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], Scores]
@@ -64,6 +68,26 @@ def prepare(images: tf.Tensor, agreement: Agreement, scale: str, largest: tf.Ten
     return tf.cast(images, dtype)
 
 
+def right_shape(
+    output: tf.Tensor, masks: tf.Tensor, rank: int, kind: str, n_classes: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The output where it has a prediction for each mask, else zeros in its place; and which of the two.
+
+    A smaller batch would broadcast, and another rank fail somewhere far from here. An assertion would race with the
+    ops that it is to guard, so who reads the scores has to look.
+    """
+    static = output.shape
+    if static.rank is None:
+        static = tf.TensorShape([None] * (rank + (1 if kind == "class_ids" else 2)))
+    shape, batch = tf.shape(output), tf.shape(masks)[:1]
+    fits = (tf.size(shape) == static.rank) & tf.reduce_all(shape[:1] == batch) & tf.reduce_all(shape > 0)
+    classes = [static[-1] or n_classes] if static.rank == rank + 2 else []
+    zeros = tf.zeros(tf.concat([batch, [1] * rank + classes], 0), output.dtype)
+    checked = tf.cond(fits, lambda: output, lambda: zeros)
+    checked.set_shape([None] * (1 + rank) + list(static[1 + rank :]))
+    return checked, fits
+
+
 def probabilities(output: tf.Tensor, settings: ModelSettings, rank: int, n_classes: int) -> tf.Tensor:
     """The signature's output as float `[B, *S, C]` in [0, 1], whatever it was.
 
@@ -72,8 +96,6 @@ def probabilities(output: tf.Tensor, settings: ModelSettings, rank: int, n_class
     if settings.output_kind == "class_ids":
         ids = output[..., 0] if output.shape.rank == rank + 2 else output
         return tf.one_hot(tf.cast(ids, tf.int32), n_classes, dtype=tf.float32)
-    if output.shape.rank is None:
-        output = tf.ensure_shape(output, [None] * (rank + 2))
     if output.shape.rank == rank + 1:
         output = output[..., tf.newaxis]
     output = tf.cast(output, tf.float32)
@@ -145,6 +167,8 @@ def score_function(
             if agreement.input_shape is not None:
                 images = tf.ensure_shape(images, agreement.input_shape)
         output = signature(**{agreement.input_name: images})[agreement.output_name]
+        shape = tf.shape(output)
+        output, fits = right_shape(output, masks, rank, settings.output_kind, n_classes)
         probs = probabilities(output, settings, rank, n_classes)
         method = "nearest" if settings.output_kind == "class_ids" else "bilinear"
         probs = at_mask_size(probs, masks, rank, method)
@@ -157,7 +181,7 @@ def score_function(
         ignored_pixels = _count(~valid, tf.shape(masks)[0]) if valid is not None else tf.zeros_like(sums.actual[:, 0])
         pixels = tf.zeros_like(ignored_pixels) + tf.reduce_prod(tf.shape(masks, tf.int64)[1 : 1 + rank])
         low, high = _limits(output if settings.output_kind == "class_ids" else probs)
-        return Scores(sums, pixels, ignored_pixels, low, high, tf.shape(probs)[-1])
+        return Scores(sums, pixels, ignored_pixels, low, high, tf.shape(probs)[-1], fits, shape)
 
     @cache
     def traced(*specs: Any) -> ScoreFunction:  # noqa: ANN401 - TensorSpecs

@@ -1,91 +1,78 @@
-"""Summarize: committed sample files to the state of every slice x class.
+"""Summarize: committed sample files to the rows of every slice, and what they add up to.
 
-A slice is `all`, or one value of each of the features of a slice spec, as in `site=A/scanner=2`; a sample
-without the feature is in the slice `site=NULL`. Files are read in parts, so memory does not grow with them.
+A slice is `all`, or one value (or bin) of each of the features of a slice spec, as in `site=A/scanner=2`; a sample
+without the feature is in the slice `site=NULL`. `schemas.slice_names` says how names are written. Files are read in
+parts, and a slice of many samples is kept as sums, so memory does not grow with them.
 """
 
-import functools
-import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import apache_beam as beam
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+import numpy as np
 from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.window import GlobalWindows
 from apache_beam.typehints.decorators import no_annotations
 
-from components import filesystems, ratios, run_files
+from components import digest, report_rows, run_files, sample_blocks, slicing
+from components.report_rows import ClassSettings
+from components.sample_blocks import ReadBlock
+from components.slice_state import BootstrapSettings, SampleBlock, SliceState
+from components.slicing import SliceSpec
 from schemas.records import Committed, RunTotals
-from schemas.summary import ALL, GroupKey, GroupState
+from schemas.summary import SliceReport
 
-ROWS_A_READ = 1 << 17
+HELD_BYTES = 256 << 20
+"""States are handed on when they are larger than this; those of one slice meet again in the shuffle."""
 
-_SUMS = (
-    "true_positives", "false_positives", "false_negatives", "pixels", "ignored_pixels",
-    "soft_intersection", "soft_predicted", "soft_predicted_sq",
-)  # fmt: skip
-_MOMENTS = {"dice": "dice_sum", "dice_sq": "dice_sq", "iou": "iou_sum", "soft_dice": "soft_dice_sum"}
+SliceKey = tuple[int, str]
+"""Place of the slice's spec, and its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class SummarySettings:
-    """Slice specs as pairs of feature names and their columns, without `all`."""
+    """What is summarized.
+
+    slices: specs without that of `all`. cluster: the column of what is resampled, None for the samples.
+    keep_slices: specs of at most so many slices have their replicates kept.
+    """
 
     run: run_files.Run
-    slices: tuple[tuple[tuple[str, str], ...], ...]
-    n_classes: int
+    classes: ClassSettings
+    slices: tuple[SliceSpec, ...]
+    bootstrap: BootstrapSettings
+    cluster: str | None = None
+    keep_slices: int = 100
+
+    @property
+    def specs(self) -> tuple[SliceSpec, ...]:
+        """Every spec, that of `all` first."""
+        return ((), *self.slices)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The slice columns that are read."""
+        return tuple(dict.fromkeys(part.column for spec in self.slices for part in spec))
 
 
-def group_states(rows: pa.Table, slices: Sequence[Sequence[tuple[str, str]]]) -> dict[GroupKey, GroupState]:
-    """The state of every slice x class in some rows of `samples`."""
-    rows = rows.append_column("dice_sq", pc.multiply(rows["dice"], rows["dice"]))
-    for name in ratios.STATES:
-        rows = rows.append_column(f"n_{name}", pc.cast(pc.equal(rows["state"], name), pa.int64()))
-    states: dict[GroupKey, GroupState] = {}
-    for spec in ((), *slices):
-        for key, group in _grouped(rows, spec):  # a value may be "NULL" itself: two groups of one name are one
-            states[key] = states[key] + group if key in states else group
-    return states
+def add_block(states: dict[SliceKey, SliceState], block: ReadBlock, settings: SummarySettings) -> None:
+    """Let every slice take its samples of a block."""
+    for place, spec in enumerate(settings.specs):
+        for name, samples in _sliced(block, spec):
+            states.setdefault((place, name), SliceState()).take([samples], settings.bootstrap)
 
 
-def _grouped(rows: pa.Table, spec: Sequence[tuple[str, str]]) -> Iterator[tuple[GroupKey, GroupState]]:
-    columns = [column for _, column in spec]
-    counted = [f"n_{state}" for state in ratios.STATES]
-    sums = [(name, "sum") for name in (*counted, *_SUMS, *_MOMENTS)]
-    # one thread: the order in which doubles are added must not depend on timing
-    groups = rows.group_by([*columns, "class_id"], use_threads=False).aggregate(
-        [*sums, ("dice", "min"), ("dice", "max")]
-    )
-    for row in groups.to_pylist():
-        name = "/".join(f"{feature}={_value(row[column])}" for feature, column in spec) or ALL
-        known = {field: row[f"{field}_sum"] for field in (*counted, *_SUMS)}
-        moments: dict[str, Any] = {field: row[f"{column}_sum"] or 0.0 for column, field in _MOMENTS.items()}
-        extremes = {f"dice_{f}": row[f"dice_{f}"] for f in ("min", "max") if row[f"dice_{f}"] is not None}
-        yield GroupKey(name, row["class_id"]), GroupState(**known, **moments, **extremes)
-
-
-def _value(value: str | None) -> str:
-    return "NULL" if value is None else value
-
-
-def file_states(path: str, slices: Sequence[Sequence[tuple[str, str]]]) -> dict[GroupKey, GroupState]:
-    """The state of every slice x class in a sample file."""
-    columns = ["class_id", "state", *_SUMS, "dice", "iou", "soft_dice"]
-    columns += sorted({column for spec in slices for _, column in spec})
-    merged: dict[GroupKey, GroupState] = {}
-    with filesystems.reading(path) as file:
-        for part in pq.ParquetFile(file).iter_batches(ROWS_A_READ, columns=columns):
-            for key, state in group_states(pa.table(part), slices).items():
-                merged[key] = merged[key] + state if key in merged else state
-    return merged
-
-
-def add_states(states: Iterable[GroupState]) -> GroupState:
-    """The state of all their samples."""
-    return functools.reduce(operator.add, states, GroupState())
+def _sliced(block: ReadBlock, spec: SliceSpec) -> Iterator[tuple[str, SampleBlock]]:
+    n = len(block.samples)
+    names, codes = slicing.groups(spec, block.columns, n)
+    if len(names) == 1:
+        yield names[0], block.samples
+        return
+    order = np.argsort(codes, kind="stable")
+    limits = np.searchsorted(codes[order], np.arange(len(names) + 1)).tolist()
+    for name, start, end in zip(names, limits, limits[1:], strict=False):
+        yield name, block.samples.part(order[start:end])  # a copy: a view would keep the whole block in memory
 
 
 def add_totals(totals: Iterable[RunTotals]) -> RunTotals:
@@ -102,36 +89,100 @@ def totals_of(committed: Committed) -> RunTotals:
 
 
 class _ReadSampleFile(beam.DoFn):
+    """Adds up the files of a bundle."""
+
     def __init__(self, settings: SummarySettings) -> None:
         self._settings = settings
+        self._states: dict[SliceKey, SliceState] = {}
+
+    def start_bundle(self) -> None:
+        self._states = {}
 
     def process(
         self, path: str
-    ) -> Iterator[tuple[tuple[str, int], GroupState] | TaggedOutput[Literal["totals"], RunTotals]]:
+    ) -> Iterator[
+        tuple[SliceKey, SliceState] | TaggedOutput[Literal["totals"], RunTotals] | TaggedOutput[Literal["digests"], str]
+    ]:
         settings = self._settings
-        committed = run_files.committed(path, settings.run, settings.n_classes)
-        yield TaggedOutput("totals", totals_of(committed))
-        for key, state in file_states(path, settings.slices).items():
-            yield tuple(key), state  # a plain tuple has a deterministic coder
+        classes = settings.classes.ids
+        for committed in run_files.committed(path, settings.run, len(classes)):
+            yield TaggedOutput("totals", totals_of(committed))
+        for block in sample_blocks.read_blocks(path, settings.columns, settings.cluster, len(classes)):
+            yield TaggedOutput("digests", digest.of_rows(block.ids, block.samples.sums, classes))
+            add_block(self._states, block, settings)
+            if sum(state.nbytes for state in self._states.values()) > HELD_BYTES:
+                yield from self._handed_on()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        for item in self._handed_on():
+            yield GlobalWindows.windowed_value(item)
+
+    def _handed_on(self) -> Iterator[tuple[SliceKey, SliceState]]:
+        states, self._states = self._states, {}
+        yield from states.items()
+
+
+class _MergeStates(beam.CombineFn):
+    def __init__(self, settings: BootstrapSettings) -> None:
+        self._settings = settings
+
+    def create_accumulator(self) -> SliceState:
+        return SliceState()
+
+    def add_input(self, accumulator: SliceState, state: SliceState) -> SliceState:
+        accumulator.merge(state, self._settings)
+        return accumulator
+
+    def merge_accumulators(self, accumulators: Iterable[SliceState]) -> SliceState:
+        merged = SliceState()
+        for accumulator in accumulators:
+            merged.merge(accumulator, self._settings)
+        return merged
+
+    def extract_output(self, accumulator: SliceState) -> SliceState:
+        return accumulator
+
+
+def slice_report(key: SliceKey, state: SliceState, sizes: dict[int, int], settings: SummarySettings) -> SliceReport:
+    """The rows of a slice; sizes are the numbers of slices of each spec."""
+    place, name = key
+    state.fold(settings.bootstrap)
+    if state.folded is None:
+        raise ValueError(f"expected samples in the slice {name!r}, but got none")
+    keep = not settings.specs[place] or sizes[place] <= settings.keep_slices
+    return report_rows.report(name, state.folded, settings.classes, keep_replicates=keep)
+
+
+def _report(item: tuple[SliceKey, SliceState], sizes: dict[int, int], settings: SummarySettings) -> SliceReport:
+    return slice_report(*item, sizes, settings)
+
+
+class Summary(NamedTuple):
+    """What Summarize gives: rows of each slice, the run's accounting, and its digest."""
+
+    slices: beam.PCollection[SliceReport]
+    totals: beam.PCollection[RunTotals]
+    digest: beam.PCollection[str]
 
 
 class Summarize(beam.PTransform):
-    """Paths of committed sample files to (GroupKey, GroupState) pairs and the run's totals."""
+    """Paths of committed sample files to the rows of their slices."""
 
     def __init__(self, settings: SummarySettings) -> None:
         super().__init__()
         self._settings = settings
 
     @no_annotations  # Beam reads no type from several collections
-    def expand(
-        self, paths: beam.PCollection[str]
-    ) -> tuple[beam.PCollection[tuple[tuple[str, int], GroupState]], beam.PCollection[RunTotals]]:
+    def expand(self, paths: beam.PCollection[str]) -> Summary:
         """Read the files in parallel and add up; what is summed is what is on disk."""
+        settings = self._settings
         read = (
             paths
             | "SpreadFiles" >> beam.Reshuffle()
-            | "ReadSampleFile" >> beam.ParDo(_ReadSampleFile(self._settings)).with_outputs("totals", main="states")
+            | "ReadSampleFile" >> beam.ParDo(_ReadSampleFile(settings)).with_outputs("totals", "digests", main="states")
         )
-        states = read.states | "AddStates" >> beam.CombinePerKey(add_states)
+        states = read.states | "MergeStates" >> beam.CombinePerKey(_MergeStates(settings.bootstrap))
+        sizes = states | "Specs" >> beam.MapTuple(lambda key, _: (key[0], 1)) | "CountSlices" >> beam.CombinePerKey(sum)
+        reports = states | "Report" >> beam.Map(_report, beam.pvalue.AsDict(sizes), settings)
         totals = read.totals | "AddTotals" >> beam.CombineGlobally(add_totals)
-        return states, totals
+        return Summary(reports, totals, read.digests | "AddDigests" >> beam.CombineGlobally(digest.add))

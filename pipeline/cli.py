@@ -1,4 +1,4 @@
-"""The command line: the only place that prints to the user, and the only one that exits.
+"""The commands. Nothing but these and `terminal` prints to the user or exits.
 
 TensorFlow and Beam are imported inside the commands, so that `--help` does not wait for them.
 """
@@ -6,21 +6,14 @@ TensorFlow and Beam are imported inside the commands, so that `--help` does not 
 import importlib.metadata
 import shlex
 import sys
-import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Annotated
 
 import typer
 
-from schemas.errors import AccountingError, ConfigError, DicebeamError, ModelError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-FAILED, INVALID, INTERRUPTED = 2, 5, 130
-PIPED_WIDTH = 10_000
-"""Columns of a log or a pipe: nothing is cut there, and a table takes no more than it needs."""
+from pipeline import ending, safe_text, terminal
+from schemas.errors import ConfigError, ModelError, UnfinishedRunError
 
 app = typer.Typer(
     name="dicebeam",
@@ -37,6 +30,7 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override a config key; dots reach nested keys."),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show the workers' logs, and tracebacks.")]
+_ALLOW_FILES = "Let the statement read other files and addresses too; it still cannot write."
 Output = Annotated[str, typer.Argument(metavar="OUTPUT", help="The folder of the tables.")]
 
 
@@ -59,27 +53,28 @@ def evaluate(
     verbose: Verbose = False,  # noqa: FBT002 - typer's idiom
 ) -> None:
     """Score every sample and class of a data set. Flags after -- go to Beam."""
-    with exits(verbose=verbose):
+    with terminal.exits(verbose=verbose):
         from pipeline import config_file, quiet
 
         settings = config_file.load(config, overrides or ())
-        console = _console()
+        console = terminal.console()
         with console.status("loading TensorFlow and Beam") if console.is_terminal else nullcontext():
             quiet.load_tensorflow(verbose=verbose)
+            from components import run_files
             from pipeline import console as printing
             from pipeline import options, progress, run
             from pipeline import plan as planning
 
             for flag in options.unknown_flags(context.obj):
-                _say(f"warning: Beam's Python side does not know {flag}; it is passed on")
+                terminal.say(f"warning: Beam's Python side does not know {flag}; it is passed on")
             plan = planning.make_plan(settings, run_id, context.obj)
-        _say(
+        terminal.say(
             f"run {plan.run.run_id}: {len(plan.shards):,} shards, "
             f"{sum(s.size_bytes for s in plan.shards) / 1e6:,.1f} MB"
         )
         try:
             with (
-                progress.shown(plan, _console(stderr=True)),
+                progress.shown(plan, terminal.console(stderr=True)),
                 quiet.muted_workers(verbose=verbose or options.in_this_process(plan.options)),
             ):
                 outcome = run.execute(plan)
@@ -87,14 +82,61 @@ def evaluate(
             raise  # the same command would fail again
         except BaseException as error:
             what = "interrupted; " if isinstance(error, KeyboardInterrupt) else ""
-            again = _again(config, overrides or (), plan.run.run_id, context.obj)
-            _say(f"{what}finished shards are kept; to go on: {again}")
+            again = printing.again(config, overrides or (), plan.run.run_id, context.obj)
+            terminal.say(f"{what}finished shards are kept; {again}")
             raise
-        printing.show_outcome(console, outcome, settings)
-        if not outcome.valid:
-            why = printing.why_invalid(outcome, settings)
-            _say(f"the run is {outcome.row['status']}: {why}; the tables are written")
-            raise typer.Exit(INVALID)
+        files = list(run_files.sample_files(plan.run).values())
+        note = printing.compact_note(files, config, overrides or (), plan.run.run_id)
+        terminal.tell(console, outcome, settings, note)
+
+
+@app.command()
+def summarize(
+    context: typer.Context,
+    config: ConfigPath,
+    run_id: Annotated[str, typer.Option(help="The run whose tables are made again.")],
+    overrides: Overrides = None,
+    verbose: Verbose = False,  # noqa: FBT002
+) -> None:
+    """Make a run's tables again from its committed samples, without the model. Flags after -- go to Beam."""
+    with terminal.exits(verbose=verbose):
+        from pipeline import config_file, quiet
+
+        settings = config_file.load(config, overrides or ())
+        quiet.set_logging(verbose=verbose)
+        from pipeline import console as printing
+        from pipeline import run, summary_plan
+
+        try:
+            outcome = run.execute(summary_plan.make_plan(settings, run_id, context.obj))
+        except UnfinishedRunError:
+            terminal.say(printing.again(config, overrides or (), run_id, context.obj))
+            raise
+        terminal.tell(terminal.console(), outcome, settings)
+
+
+@app.command()
+def compact(
+    context: typer.Context,
+    config: ConfigPath,
+    run_id: Annotated[str, typer.Option(help="The finished run whose files are merged.")],
+    overrides: Overrides = None,
+    verbose: Verbose = False,  # noqa: FBT002
+) -> None:
+    """Merge the sample files of a finished run into few; nothing is scored. Flags after -- go to Beam."""
+    with terminal.exits(verbose=verbose):
+        from pipeline import compact as compacting
+        from pipeline import config_file, quiet
+        from pipeline import console as printing
+
+        settings = config_file.load(config, overrides or ())
+        quiet.set_logging(verbose=verbose)
+        try:
+            done = compacting.compact(settings, run_id, context.obj)
+        except UnfinishedRunError:
+            terminal.say(printing.again(config, overrides or (), run_id, context.obj))
+            raise
+        terminal.say(f"run {run_id}: {printing.compacted(done)}")
 
 
 @app.command()
@@ -102,17 +144,21 @@ def query(
     output: Output,
     sql: Annotated[
         str | None,
-        typer.Argument(metavar="SQL", help="One statement; without it, the views and their columns."),
+        typer.Argument(metavar="SQL", help="One statement; without it, the tables and views with their columns."),
     ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help="table, csv, json or parquet; else as FILE is named."),
+    ] = None,
+    out: Annotated[str | None, typer.Option(metavar="FILE", help="Write every row to a file.")] = None,
+    allow_files: Annotated[bool, typer.Option("--allow-files", help=_ALLOW_FILES)] = False,  # noqa: FBT002
     verbose: Verbose = False,  # noqa: FBT002
 ) -> None:
-    """Ask the tables with DuckDB's SQL; read-only."""
-    with exits(verbose=verbose):
-        from components import query as tables
-        from pipeline import console as printing
+    """Ask the tables and views with DuckDB's SQL; read-only."""
+    with terminal.exits(verbose=verbose):
+        from pipeline import ask
 
-        result = tables.query(output, sql) if sql else tables.views(output)
-        _console().print(printing.rows_table(result.columns, result.rows))
+        ask.answer(ask.Question(output, sql, form, out, allow_files), terminal.console(), terminal.say)
 
 
 @app.command()
@@ -122,14 +168,14 @@ def demo(
     verbose: Verbose = False,  # noqa: FBT002
 ) -> None:
     """Make a small data set, two models and a config to try everything with."""
-    with exits(verbose=verbose):
+    with terminal.exits(verbose=verbose):
         from pipeline import quiet
 
         quiet.load_tensorflow(verbose=verbose)
         from components import demo as making
 
         path = making.make(folder, samples)
-        _console().print(
+        terminal.console().print(
             f"made {samples} images, two models and a config; now: dicebeam evaluate {shlex.quote(path)}",
             highlight=False,
             soft_wrap=True,
@@ -142,7 +188,7 @@ def inspect(
     verbose: Verbose = False,  # noqa: FBT002
 ) -> None:
     """Show a TFRecord's features, or a SavedModel's signatures."""
-    with exits(verbose=verbose):
+    with terminal.exits(verbose=verbose):
         from pipeline import quiet
 
         quiet.load_tensorflow(verbose=verbose)
@@ -150,67 +196,22 @@ def inspect(
         from pipeline import console as printing
 
         title, columns, rows = inspection.inspect(path)
-        _console().print(title, highlight=False, markup=False, soft_wrap=True)
-        _console().print(printing.rows_table(columns, rows))
-
-
-def _again(config: str, overrides: Sequence[str], run_id: str, flags: Sequence[str]) -> str:
-    """The command that goes on with a run."""
-    options = [part for override in overrides for part in ("--set", override)]
-    beam = ["--", *flags] if flags else []
-    return shlex.join(["dicebeam", "evaluate", config, *options, "--run-id", run_id, *beam])
-
-
-@contextmanager
-def exits(*, verbose: bool) -> Iterator[None]:
-    """Errors to one clear line and an exit code."""
-    try:
-        yield
-    except AccountingError as error:
-        _fail(error, INVALID, verbose=verbose)
-    except DicebeamError as error:
-        _fail(error, FAILED, verbose=verbose)
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
-    except typer.Exit:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, the shell gets an exit code and the user a line
-        _fail(error, FAILED, verbose=verbose)
-
-
-def _fail(error: Exception, code: int, *, verbose: bool) -> None:
-    if verbose:
-        traceback.print_exception(error)
-    known = isinstance(error, DicebeamError)
-    text = (
-        str(error)
-        if known
-        else f"{type(error).__name__}: {(str(error).splitlines() or [''])[-1]} (more with --verbose)"
-    )
-    _say(f"error: {text}")
-    raise typer.Exit(code) from None
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"dicebeam: {text}\n")
-    sys.stderr.flush()
-
-
-def _console(*, stderr: bool = False) -> "Console":
-    from rich.console import Console
-
-    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr, width=None if is_terminal else PIPED_WIDTH)
+        terminal.console().print(safe_text.escaped(title), highlight=False, markup=False, soft_wrap=True)
+        terminal.console().print(printing.rows_table(columns, rows))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: what stands after `--` is Beam's."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     own, flags = (given[: given.index("--")], given[given.index("--") + 1 :]) if "--" in given else (given, [])
-    if flags and own[:1] not in (["evaluate"],):
-        _say(f"error: only evaluate takes Beam flags, but got -- {' '.join(flags)}")
-        sys.exit(FAILED)
-    app(args=own, prog_name="dicebeam", obj=flags)
+    if flags and own[:1] not in (["evaluate"], ["summarize"], ["compact"]):
+        terminal.say(f"error: only evaluate, summarize and compact take Beam flags, but got -- {' '.join(flags)}")
+        sys.exit(terminal.FAILED)
+    try:
+        app(args=own, prog_name="dicebeam", obj=flags)
+    except SystemExit as end:
+        ending.leave(end.code)
+        raise
 
 
 if __name__ == "__main__":

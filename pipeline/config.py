@@ -8,12 +8,18 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from schemas import features as feature_contract
 from schemas.features import FeatureKeys
-from schemas.labels import IgnoreLabels, LabelSettings
+from schemas.labels import IgnoreLabels, LabelOffset, LabelSettings, MaskValues
+from schemas.limits import BATCH_TIMEOUT_SECONDS, MAX_PIXELS
 from schemas.model import InputSettings, ModelSettings, OutputKind
 from schemas.settings import Integer, Number, Settings
+from schemas.statistics import BootstrapConfig, SliceSpecs
+from schemas.tables import SLICE_FEATURES
 
-NOT_IN_FINGERPRINT = {"examples", "model", "output", "max_failed_fraction"}
-"""Keys that do not change how a sample is scored, or that have a fingerprint of their own."""
+OF_THE_TABLES = ("slices", "cluster", "bootstrap", "foreground", "max_failed_fraction")
+"""Keys that decide what is made of the rows of `samples`, and can be others in a summary."""
+NOT_SCORING = {"examples", "model", "output", "batch_size", "batch_timeout_seconds", *OF_THE_TABLES}
+"""Keys that do not decide the rows of `samples`, or that have a fingerprint of their own. Of `slices` and `cluster`
+the features do, each of which is a column; how they are crossed and binned does not."""
 
 
 def _as_tuple(value: object) -> object:
@@ -33,14 +39,6 @@ def _keys(value: object) -> object:
     return value
 
 
-def _slice_specs(value: object) -> object:
-    """A feature's name alone is a slice spec of one feature."""
-    return [_as_tuple(spec) for spec in value] if isinstance(value, (list, tuple)) else value
-
-
-SliceSpec = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
-
-
 class Config(Settings):
     """One evaluation. Paths are relative to the working directory; see docs/config.md for every key."""
 
@@ -50,16 +48,20 @@ class Config(Settings):
     classes: Annotated[tuple[str, ...], Field(min_length=2)]
     features: Annotated[FeatureKeys, BeforeValidator(_keys)] = feature_contract.PRESETS["deeplab"]
     ignore_label: IgnoreLabels = ()
-    mask_values: dict[Integer, Integer | None] = Field(default_factory=dict)
-    label_offset: Integer = 0
+    mask_values: MaskValues = Field(default_factory=dict)
+    label_offset: LabelOffset = 0
     input: InputSettings = InputSettings()
     output_kind: OutputKind = "softmax"
     output_name: str | None = None
     threshold: Number = Field(default=0.5, ge=0, lt=1)
-    slices: Annotated[tuple[SliceSpec, ...], BeforeValidator(_slice_specs)] = ()
-    batch_size: Integer = Field(default=16, gt=0)
+    slices: SliceSpecs = ()
+    cluster: str | None = Field(default=None, min_length=1)
+    bootstrap: BootstrapConfig = BootstrapConfig()
+    batch_size: Integer = Field(default=16, gt=0, le=1 << 16)
     foreground: tuple[str, ...] | None = None
+    max_pixels: Integer = Field(default=MAX_PIXELS, gt=0)
     max_failed_fraction: Number = Field(default=0.0, ge=0, le=1)
+    batch_timeout_seconds: Number = Field(default=BATCH_TIMEOUT_SECONDS, gt=0, le=1_000_000)
 
     @model_validator(mode="after")
     def _check(self) -> "Config":
@@ -68,7 +70,8 @@ class Config(Settings):
         if unknown or self.foreground == ():
             msg = f"foreground: expected names from {list(self.classes)}, but got {unknown or 'none'}"
             raise ValueError(msg)
-        repeated = [list(spec) for spec in self.slices if self.slices.count(spec) > 1 or len(set(spec)) < len(spec)]
+        names = [[part.feature for part in spec] for spec in self.slices]
+        repeated = [spec for spec in names if names.count(spec) > 1 or len(set(spec)) < len(spec)]
         if repeated:
             msg = f"slices: {repeated[0]} is there twice, or crosses a feature with itself"
             raise ValueError(msg)
@@ -97,8 +100,9 @@ class Config(Settings):
 
     @property
     def slice_features(self) -> tuple[str, ...]:
-        """The features that any slice needs, each once, in order."""
-        return tuple(dict.fromkeys(feature for spec in self.slices for feature in spec))
+        """The features that any slice or the clusters need, each once, sorted: their order makes no other columns."""
+        named = {part.feature for spec in self.slices for part in spec}
+        return tuple(sorted(named | ({self.cluster} if self.cluster else set())))
 
     @property
     def foreground_ids(self) -> tuple[int, ...]:
@@ -108,7 +112,12 @@ class Config(Settings):
         return tuple(range(1 if len(self.classes) > 2 else 0, len(self.classes)))  # noqa: PLR2004
 
     @property
+    def scoring(self) -> str:
+        """Everything that decides the rows of `samples`, but for the model and the data, as JSON."""
+        keys = self.model_dump(mode="json", exclude=NOT_SCORING)
+        return json.dumps({**keys, SLICE_FEATURES: self.slice_features}, sort_keys=True)
+
+    @property
     def fingerprint(self) -> str:
-        """SHA-256 of everything that decides how a sample is scored, but for the model and the data."""
-        scoring = self.model_dump(mode="json", exclude=NOT_IN_FINGERPRINT)
-        return hashlib.sha256(json.dumps(scoring, sort_keys=True).encode()).hexdigest()
+        """SHA-256 of `scoring`: attempts of one run share it."""
+        return hashlib.sha256(self.scoring.encode()).hexdigest()

@@ -2,37 +2,19 @@
 
 import difflib
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from pipeline import config_yaml
 from pipeline.config import Config
 from schemas.errors import ConfigError
 
-MERGE_TAG, TIMESTAMP_TAG = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:timestamp"
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """SafeLoader, but a key given twice is an error and not a silent last-one-wins, and dates stay text.
-
-    Folders are often named by a date, and no key takes one.
-    """
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        named = (key for key, _ in node.value if key.tag != MERGE_TAG)
-        keys = [str(self.construct_object(key, deep=True)) for key in named]
-        repeated = [key for key, times in Counter(keys).items() if times > 1]
-        if repeated:
-            msg = f"the key {', '.join(sorted(repeated))} is there twice"
-            raise yaml.constructor.ConstructorError(None, None, msg, node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-_UniqueKeyLoader.add_constructor(TIMESTAMP_TAG, yaml.SafeLoader.construct_yaml_str)  # type: ignore[type-var]
+_MAX_BYTES = 4 * config_yaml.MAX_LENGTH + 4
+_SHOWN = 200
+"""Characters of a wrong value in a message."""
 
 
 def load(path: str, overrides: Sequence[str] = ()) -> Config:
@@ -46,11 +28,13 @@ def load(path: str, overrides: Sequence[str] = ()) -> Config:
         ConfigError: one message with every mistake.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        with Path(path).open("rb") as file:
+            data = file.read(_MAX_BYTES)  # it may be no file that ends
+        text = data.decode("utf-8", "ignore" if len(data) == _MAX_BYTES else "strict")  # a cut one is refused below
     except (OSError, UnicodeDecodeError) as error:
         msg = f"the config {path!r} cannot be read: {getattr(error, 'strerror', None) or error}"
         raise ConfigError(msg) from error
-    values = _parse(text, path)
+    values = config_yaml.parse(text, path)
     if not isinstance(values, dict):
         msg = f"{path}: expected a mapping of keys to values, but got {type(values).__name__}"
         raise ConfigError(msg)
@@ -62,14 +46,6 @@ def load(path: str, overrides: Sequence[str] = ()) -> Config:
     except ValidationError as error:
         lines = [_line(e) for e in _mistakes(error.errors(include_url=False))]
         raise ConfigError("\n".join([f"{path}: {len(lines)} mistake{'s' * (len(lines) > 1)}", *lines])) from error
-
-
-def _parse(text: str, where: str) -> Any:  # noqa: ANN401 - whatever the YAML holds
-    try:
-        return yaml.load(text, _UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        msg = f"{where} is not valid YAML: {' '.join(str(error).split())}"
-        raise ConfigError(msg) from error
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
@@ -84,7 +60,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
         if not isinstance(target, dict):
             msg = f"--set {override}: {parent!r} is no mapping in the config, so it has no {last!r}"
             raise ConfigError(msg)
-    target[last] = _parse(text, f"--set {override}")
+    target[last] = config_yaml.parse(text, f"--set {override}")
 
 
 def _mistakes(errors: Sequence[Any]) -> list[Mapping[str, Any]]:
@@ -113,22 +89,36 @@ def _line(error: Mapping[str, Any]) -> str:
     reason = re.sub(r"valid dictionary( or instance of \w+)?", "mapping", reason)
     if isinstance(error["input"], bool) and error["type"] == "string_type":
         reason += " (YAML reads yes and no as true and false; write them in quotes)"
-    came = "" if error["type"] == "value_error" else f", but got {error['input']!r}"
+    came = "" if error["type"] == "value_error" else f", but got {_shown(error['input'])}"
     return f"  {key}: {reason}{came}" if key else f"  {reason}"
+
+
+def _shown(value: object) -> str:
+    """A wrong value, or its beginning."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than some thousand digits
+        return "a number too long to be shown"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text):,} characters)"
 
 
 def _nearest(place: Sequence[Any]) -> str:
     """The valid key nearest to an unknown one, and all of them where none is near."""
     model: Any = Config
     for part in place[:-1]:
-        field = model.model_fields.get(part) if _is_model(model) else None
-        model = field.annotation if field else None
-    if not _is_model(model):
+        if isinstance(part, int):  # an element of a list, whose model is that of the list
+            continue
+        field = model.model_fields.get(part) if model else None
+        model = _model_in(field.annotation) if field else None
+    if model is None:
         return ""
     names = list(model.model_fields)
     near = difflib.get_close_matches(str(place[-1]), names, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(names)}"
 
 
-def _is_model(value: object) -> bool:
-    return isinstance(value, type) and issubclass(value, BaseModel)
+def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
+    """The model that an annotation is of, or is a list of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)

@@ -1,8 +1,10 @@
 """The whole graph on one page.
 
-FindShards -> ReadSamples -> ScoreSamples -> WriteSamples -> Summarize -> WriteReports
-     |                                            |              ^
-     +------- committed by an earlier attempt ----+--------------+
+FindShards -> ReadSamples -> ScoreSamples -> WriteSamples -+-> Summarize -------> WriteReports
+     |                                                     |                           ^
+     +------- committed by an earlier attempt -------------+-> CountDuplicates --------+
+
+What follows the committed files is in pipeline.tables_graph: `summarize` does that alone.
 """
 
 from dataclasses import dataclass
@@ -10,29 +12,28 @@ from dataclasses import dataclass
 import apache_beam as beam
 
 from components.inference import ScoreSamples
-from components.reports import ReportSettings, WriteReports
 from components.sample_files import WriteSamples, WriteSettings
 from components.samples import ReadSamples, ReadSettings
 from components.saved_model import ScoreSettings
 from components.shards import FindShards
-from components.summary import Summarize, SummarySettings
+from pipeline.tables_graph import TablesSettings, write_tables
 
 
 @dataclass(frozen=True, slots=True)
 class GraphSettings:
-    """The settings of every stage."""
+    """The settings of every stage; `planned` is the `shards.listing` of what the patterns matched for the plan."""
 
     patterns: tuple[str, ...]
+    planned: str
     read: ReadSettings
     score: ScoreSettings
     write: WriteSettings
-    summary: SummarySettings
-    report: ReportSettings
+    tables: TablesSettings
 
 
 def evaluate(pipeline: beam.Pipeline, settings: GraphSettings) -> beam.PCollection[str]:
     """Wire an evaluation; gives the path of the `runs` row."""
-    found = pipeline | "FindShards" >> FindShards(settings.patterns, settings.write.run)
+    found = pipeline | "FindShards" >> FindShards(settings.patterns, settings.planned, settings.write.run)
     written = (
         found.missing
         | "ReadSamples" >> ReadSamples(settings.read)
@@ -40,8 +41,5 @@ def evaluate(pipeline: beam.Pipeline, settings: GraphSettings) -> beam.PCollecti
         | "WriteSamples" >> WriteSamples(settings.write)
     )
     scored_now = written | "Scored" >> beam.Map(lambda shard: shard.scored) | "CountScored" >> beam.CombineGlobally(sum)
-    paths = written | "Paths" >> beam.Map(lambda shard: shard.path)
-    states, totals = (
-        (paths, found.committed) | "AllFiles" >> beam.Flatten() | "Summarize" >> Summarize(settings.summary)
-    )
-    return states | "WriteReports" >> WriteReports(settings.report, totals, found.count, scored_now)
+    paths = (written | "Paths" >> beam.Map(lambda shard: shard.path), found.committed) | "AllFiles" >> beam.Flatten()
+    return write_tables(paths, settings.tables, found.count, scored_now)

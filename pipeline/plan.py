@@ -3,12 +3,12 @@
 import importlib.metadata
 import json
 import platform
-import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from components import filesystems, run_files, shards, signatures
@@ -19,16 +19,15 @@ from components.sample_files import WriteSettings
 from components.samples import ReadSettings
 from components.saved_model import ScoreSettings
 from components.signatures import Agreement
-from components.summary import SummarySettings
+from pipeline import graph, tables_graph
 from pipeline import options as runner_options
 from pipeline.config import Config
 from pipeline.graph import GraphSettings
+from pipeline.tables_graph import TablesSettings
 from schemas import tables
-from schemas.errors import ConfigError
 from schemas.records import Shard
 
 VERSIONED = ("dicebeam", "tensorflow", "apache-beam", "tfrecord-lite", "pyarrow", "numpy")
-_RUN_ID = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,10 @@ class Plan:
     graph: GraphSettings
     options: PipelineOptions
 
+    def wire(self, pipeline: beam.Pipeline) -> None:
+        """Put the evaluation's graph into a pipeline."""
+        graph.evaluate(pipeline, self.graph)
+
 
 def new_run_id(now: datetime) -> str:
     """`r`, UTC time, and four random characters for runs of the same second."""
@@ -51,7 +54,7 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
     """Look at the files, hold the config against the model, and settle every stage.
 
     Raises:
-        ConfigError, ModelError, ReportError: for what cannot work.
+        ConfigError, ModelError, ReportError, StorageError: for what cannot work, unwritable output included.
     """
     started = datetime.now(UTC)
     options = runner_options.pipeline_options(flags)
@@ -59,38 +62,29 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
     found = tuple(shards.find(config.examples))
     model = config.model_settings.model_copy(update={"path": filesystems.absolute(config.model)})
     agreement = signatures.agree(signatures.read(model.path), model, len(config.classes), config.batch_size)
-    _check_foreground(config, agreement)
+    tables_graph.check_foreground(config, agreement.scored)
     run = _run(config, run_id, started)
-    columns = tuple(tables.slice_columns(config.slice_features))
-    column_of = dict(zip(config.slice_features, columns, strict=True))
-    specs = tuple(tuple((feature, column_of[feature]) for feature in spec) for spec in config.slices)
-    graph = GraphSettings(
+    settings = GraphSettings(
         tuple(filesystems.absolute(pattern) for pattern in config.examples),
+        shards.listing(found),
         ReadSettings(_decode_settings(config, agreement), config.batch_size),
-        ScoreSettings(model, config.labels, agreement, run.model_fingerprint),
-        WriteSettings(run, config.classes, agreement.scored, columns),
-        SummarySettings(run, specs, len(agreement.scored)),
-        ReportSettings(
-            run=run,
-            classes=config.classes,
-            foreground=config.foreground_ids,
-            max_failed_fraction=config.max_failed_fraction,
-            config=config.model_dump_json(),
-            model=model.path,
-            versions=_versions(),
-            runner=runner_options.runner_name(options),
-            started=started,
+        ScoreSettings(model, config.labels, agreement, run.model_fingerprint, config.batch_timeout_seconds),
+        WriteSettings(run, config.classes, agreement.scored, tuple(tables.slice_columns(config.slice_features))),
+        TablesSettings(
+            tables_graph.summary_settings(config, run, agreement.scored),
+            ReportSettings(
+                run=run,
+                max_failed_fraction=config.max_failed_fraction,
+                config=config.model_dump_json(),
+                model=model.path,
+                versions=_versions(),
+                runner=runner_options.runner_name(options),
+                started=started,
+            ),
         ),
     )
-    return Plan(config, run, found, graph, options)
-
-
-def _check_foreground(config: Config, agreement: Agreement) -> None:
-    unscored = [name for name in config.foreground or () if config.classes.index(name) not in agreement.scored]
-    if unscored:
-        scored = [config.classes[i] for i in agreement.scored]
-        msg = f"foreground: {unscored} has no channel in the model's output; only {scored} is scored"
-        raise ConfigError(msg)
+    filesystems.check_writable(run.folder("samples"))
+    return Plan(config, run, found, settings, options)
 
 
 def _decode_settings(config: Config, agreement: Agreement) -> DecodeSettings:
@@ -103,25 +97,24 @@ def _decode_settings(config: Config, agreement: Agreement) -> DecodeSettings:
         spatial_rank=agreement.spatial_rank,
         channels=agreement.channels,
         multi_label=not config.model_settings.exclusive and agreement.scored == every,
+        max_pixels=config.max_pixels,
     )
 
 
 def _run(config: Config, run_id: str | None, now: datetime) -> run_files.Run:
     """A new run, or the one that was begun under this id."""
-    if run_id is not None and not _RUN_ID.fullmatch(run_id):
-        msg = f"--run-id: expected a letter and then letters, digits, '_', '.' or '-', but got {run_id!r}"
-        raise ConfigError(msg)
     output = filesystems.absolute(config.output)
-    begun = run_files.find_eval_date(output, run_id) if run_id else None
+    begun = None if run_id is None else run_files.find_eval_date(output, run_files.check_run_id(run_id))
     run = run_files.Run(
         output,
         begun or f"{now:%Y-%m-%d}",
         run_id or new_run_id(now),
         config.fingerprint,
         model_fingerprint(config.model),
+        config.scoring,
     )
     if begun:
-        first = next(iter(run_files.sample_files(run).values())).path
+        first = next(run_files.sample_paths(run))
         run_files.check_same_run(run_files.read_shard_record(first), run, first)
     return run
 

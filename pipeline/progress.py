@@ -45,15 +45,15 @@ def in_process(plan: Plan, already: int) -> Callable[[], Snapshot]:
 def by_files(plan: Plan) -> Callable[[], Snapshot]:
     """Progress of workers elsewhere, to the shard: what they have committed."""
     sizes = {run_files.file_name(shard.path): shard.size_bytes for shard in plan.shards}
-    before = set(run_files.sample_files(plan.run))
+    before = set(run_files.list_samples(plan.run).holders)
     known: dict[str, run_files.ShardRecord] = {}
 
     def look() -> Snapshot:
-        files = run_files.sample_files(plan.run)
-        for name in set(files) - before - set(known):
+        files = run_files.listed(plan.run)
+        for name in (set(files) & set(sizes)) - before - set(known):
             known[name] = run_files.read_shard_record(files[name].path)
         scored, failed = (sum(getattr(r, field) for r in known.values()) for field in ("scored", "failed"))
-        return Snapshot(scored, failed, sum(sizes.get(name, 0) for name in files), len(known))
+        return Snapshot(scored, failed, sum(sizes.get(name, 0) for name in before | set(known)), len(known))
 
     return look
 
@@ -67,7 +67,7 @@ class _Rate(ProgressColumn):
 @contextmanager
 def shown(plan: Plan, console: Console) -> Iterator[None]:
     """Show progress until the block ends."""
-    names = run_files.sample_files(plan.run)
+    names = run_files.list_samples(plan.run).holders
     total = sum(shard.size_bytes for shard in plan.shards)
     already = sum(shard.size_bytes for shard in plan.shards if run_files.file_name(shard.path) in names)
     local = options.in_this_process(plan.options)

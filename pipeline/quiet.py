@@ -9,16 +9,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def load_tensorflow(*, verbose: bool) -> None:
-    """Import TensorFlow without its notices, and set what is logged from here on."""
+def set_logging(*, verbose: bool) -> None:
+    """Set what Python's libraries log from here on."""
     if verbose:
         logging.basicConfig(level=logging.INFO)
     else:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         logging.basicConfig(level=logging.ERROR)
         logging.getLogger().setLevel(logging.ERROR)
         # what a runner logs as an error it raises as well, and that is what the user is told
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+
+
+def load_tensorflow(*, verbose: bool) -> None:
+    """Import TensorFlow without its notices, and set what is logged from here on."""
+    set_logging(verbose=verbose)
+    if not verbose:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _muted_stderr(verbose=verbose):
         import tensorflow as tf
     tf.get_logger().setLevel("INFO" if verbose else "ERROR")

@@ -2,21 +2,36 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from components import filesystems, reports, run_files, tally
-from pipeline import graph
-from pipeline.plan import Plan
+from pipeline import worker_watch
 from schemas import errors, tables
 
 _RAISED = re.compile(r"schemas\.errors\.(\w+Error): (.*?)(?: \[while running|\n|\Z)")
 _INTERRUPTED = re.compile(r"KeyboardInterrupt\b")
 """Beam wraps Ctrl-C in a RuntimeError where it meets a worker of this process."""
+
+
+class Plan(Protocol):
+    """A run that can be started: of `evaluate`, or of `summarize`."""
+
+    @property
+    def run(self) -> run_files.Run:
+        """What it is of."""
+
+    @property
+    def options(self) -> PipelineOptions:
+        """Where it runs."""
+
+    def wire(self, pipeline: beam.Pipeline) -> None:
+        """Put its graph into a pipeline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +51,19 @@ class Outcome:
 
 
 def execute(plan: Plan) -> Outcome:
-    """Evaluate and read back the tables.
+    """Run the plan's graph and read back the tables.
 
     Raises:
         DicebeamError: what a worker raised, by its type, or that the runner did not finish.
     """
     tally.reset()
     pipeline = beam.Pipeline(options=plan.options)
-    graph.evaluate(pipeline, plan.graph)
+    plan.wire(pipeline)
     try:
-        state = pipeline.run().wait_until_finish()
+        with worker_watch.watched():
+            state = pipeline.run().wait_until_finish()
+    except errors.WorkerError:
+        raise
     except Exception as error:
         if _INTERRUPTED.match(str(error)):
             raise KeyboardInterrupt from error

@@ -37,8 +37,16 @@ class StorageError(DicebeamError):
     """Files cannot be read or written now. Nothing of it is kept: the same command with the run id goes on."""
 
 
+class WorkerError(DicebeamError):
+    """A worker process ended before its work did; the same command with the run id goes on."""
+
+
 class ReportError(DicebeamError):
     """Tables that are to be written or read are not as they must be."""
+
+
+class UnfinishedRunError(ReportError):
+    """A run whose shards are not all scored is asked for its tables; evaluating under its run id goes on with it."""
 
 
 class AccountingError(ReportError):

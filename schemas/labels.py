@@ -2,17 +2,23 @@
 
 from collections import Counter
 from typing import Annotated
+from unicodedata import category
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from schemas.settings import Integer, Settings
+from schemas.settings import Integer, Settings, StoredValue
+
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode categories of control characters, lone surrogates, and separators of lines and paragraphs."""
 
 
 def _as_tuple(value: object) -> object:
     return value if isinstance(value, (str, list, tuple)) else (value,)
 
 
-IgnoreLabels = Annotated[tuple[Integer, ...], BeforeValidator(_as_tuple)]
+IgnoreLabels = Annotated[tuple[StoredValue, ...], BeforeValidator(_as_tuple)]
+MaskValues = dict[StoredValue, Integer | None]
+LabelOffset = Annotated[Integer, Field(ge=-(2**32), le=2**32)]
 
 
 class LabelSettings(Settings):
@@ -28,11 +34,15 @@ class LabelSettings(Settings):
 
     classes: tuple[str, ...] = Field(min_length=2)
     ignore_label: IgnoreLabels = ()
-    mask_values: dict[Integer, Integer | None] = Field(default_factory=dict)
-    label_offset: Integer = 0
+    mask_values: MaskValues = Field(default_factory=dict)
+    label_offset: LabelOffset = 0
 
     @model_validator(mode="after")
     def _check(self) -> "LabelSettings":
+        odd = [name for name in self.classes if not name.strip() or any(category(c) in UNPRINTABLE for c in name)]
+        if odd:
+            msg = f"classes: a name must have letters or signs, and no control characters, but got {odd[0]!r}"
+            raise ValueError(msg)
         repeated = [name for name, times in Counter(self.classes).items() if times > 1]
         if repeated:
             msg = f"classes: every name must be there once, but {sorted(repeated)} are repeated"

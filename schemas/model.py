@@ -26,7 +26,7 @@ class InputSettings(Settings):
     kind: InputKind = "image"
     signature: str = "serving_default"
     name: str | None = None
-    size: tuple[Annotated[int, Field(gt=0)], ...] | None = None
+    size: tuple[Annotated[int, Field(gt=0, le=1 << 16)], ...] | None = None
     scale: Scale = "unit"
 
 

@@ -1,5 +1,6 @@
 """What flows between the stages. Everything here is plain data; only small rows leave a worker."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,6 +143,19 @@ class Committed:
     scored: int
     failed: int
     cut_short: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFiles:
+    """The committed sample files of a run, in which each shard is once.
+
+    files: those that count, by name. holders: the name of the file that holds a shard, by the shard's `file_name`.
+    leftovers: paths of files whose shards are all in another one too, which an interrupted compaction left.
+    """
+
+    files: Mapping[str, Shard]
+    holders: Mapping[str, str]
+    leftovers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _no_boolean(value: object) -> object:
@@ -14,6 +14,8 @@ def _no_boolean(value: object) -> object:
 
 
 Integer = Annotated[int, BeforeValidator(_no_boolean)]
+StoredValue = Annotated[Integer, Field(ge=-(2**63), lt=2**63)]
+"""A value that a mask can hold."""
 Number = Annotated[float, BeforeValidator(_no_boolean)]
 
 

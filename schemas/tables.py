@@ -12,9 +12,25 @@ import pyarrow as pa
 from schemas.errors import ConfigError
 
 SCHEMA_VERSION = "1"
-TABLES = ("samples", "classes", "slices", "failures", "runs")
+TABLES = ("samples", "classes", "slices", "histograms", "replicates", "failures", "runs")
+ROWS = {
+    "samples": "one row for each sample and class, of runs that are not finished too",
+    "classes": "one row for each run, slice and class: means, quantiles, intervals, sums",
+    "slices": "one row for each run and slice: Dice of the foreground classes",
+    "histograms": "one row for each run, slice, class and bin of Dice",
+    "replicates": "one row for each run, slice, class and bootstrap replicate; class_id is NULL for the foreground",
+    "failures": "one row for each record that could not be scored",
+    "runs": "one row for each finished run",
+}
+"""What a row of each table is."""
 SHARD_METADATA = b"dicebeam.shard"
-COMPRESSION = "zstd"
+SHARDS_METADATA = b"dicebeam.shards"
+"""In place of the former in a file that holds several shards."""
+SLICE_FEATURES = "slice_features"
+"""The key of a scoring config that names the features that have a column in `samples`."""
+SAMPLES_ORDER = ("shard", "record", "class_id")
+FAILURES_ORDER = ("shard", "record")
+"""What the rows of a file are sorted by."""
 
 _SAMPLES_HEAD = [
     ("sample_id", pa.string()),
@@ -72,11 +88,23 @@ CLASSES = pa.schema(
         ("dice_mean_low", pa.float64()),
         ("dice_mean_high", pa.float64()),
         ("dice_pooled", pa.float64()),
+        ("dice_pooled_low", pa.float64()),
+        ("dice_pooled_high", pa.float64()),
         ("iou_mean", pa.float64()),
+        ("iou_mean_low", pa.float64()),
+        ("iou_mean_high", pa.float64()),
         ("iou_pooled", pa.float64()),
+        ("iou_pooled_low", pa.float64()),
+        ("iou_pooled_high", pa.float64()),
         ("precision_pooled", pa.float64()),
+        ("precision_pooled_low", pa.float64()),
+        ("precision_pooled_high", pa.float64()),
         ("recall_pooled", pa.float64()),
+        ("recall_pooled_low", pa.float64()),
+        ("recall_pooled_high", pa.float64()),
         ("soft_dice_mean", pa.float64()),
+        ("soft_dice_mean_low", pa.float64()),
+        ("soft_dice_mean_high", pa.float64()),
     ]
 )
 
@@ -88,6 +116,36 @@ SLICES = pa.schema(
         ("dice_mean_low", pa.float64()),
         ("dice_mean_high", pa.float64()),
         ("dice_pooled", pa.float64()),
+        ("dice_pooled_low", pa.float64()),
+        ("dice_pooled_high", pa.float64()),
+    ]
+)
+
+HISTOGRAMS = pa.schema(
+    [
+        ("slice", pa.string()),
+        ("class_id", pa.int32()),
+        ("class_name", pa.string()),
+        ("bin", pa.int32()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("n_samples", pa.int64()),
+    ]
+)
+
+REPLICATES = pa.schema(
+    [
+        ("slice", pa.string()),
+        ("class_id", pa.int32()),
+        ("class_name", pa.string()),
+        ("replicate", pa.int32()),
+        ("dice_mean", pa.float64()),
+        ("iou_mean", pa.float64()),
+        ("soft_dice_mean", pa.float64()),
+        ("dice_pooled", pa.float64()),
+        ("iou_pooled", pa.float64()),
+        ("precision_pooled", pa.float64()),
+        ("recall_pooled", pa.float64()),
     ]
 )
 
@@ -114,6 +172,8 @@ RUNS = pa.schema(
         ("records", pa.int64()),
         ("scored", pa.int64()),
         ("failed", pa.int64()),
+        ("duplicate_ids", pa.int64()),
+        ("digest", pa.string()),
         ("versions", pa.string()),
         ("runner", pa.string()),
         ("started", pa.timestamp("us", tz="UTC")),
@@ -122,6 +182,16 @@ RUNS = pa.schema(
         ("samples_per_second", pa.float64()),
     ]
 )
+
+FIXED = {
+    "classes": CLASSES,
+    "slices": SLICES,
+    "histograms": HISTOGRAMS,
+    "replicates": REPLICATES,
+    "failures": FAILURES,
+    "runs": RUNS,
+}
+"""Schemas of the tables that have the same columns whatever the config; `samples` has one for each slice feature."""
 
 
 def slice_column(feature: str) -> str:

@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
 from components import tfrecord
-from pipeline import cli
+from pipeline import cli, terminal
 from schemas import errors
 
 
@@ -72,7 +73,7 @@ def test_beam_flags_follow_two_dashes(demo: Path, capsys: pytest.CaptureFixture[
 
 def test_beam_flags_for_a_command_that_runs_no_pipeline(capsys: pytest.CaptureFixture[str]) -> None:
     assert code(["query", "somewhere", "--", "--runner=DirectRunner"]) == 2
-    assert "only evaluate takes Beam flags" in capsys.readouterr().err
+    assert "only evaluate, summarize and compact take Beam flags" in capsys.readouterr().err
 
 
 def test_failed_records_over_the_budget_exit_5_with_the_tables_written(
@@ -211,3 +212,29 @@ def test_only_what_can_go_on_says_how(
     monkeypatch.setattr("pipeline.run.execute", fail)
     assert code(["evaluate", f"{demo}/config.yaml"]) == 2
     assert ("to go on:" in capsys.readouterr().err) is hint
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"), [("a\x1b[2Jb", r"a\x1b[2Jb"), ("a\r\u202eb", r"a\r\u202eb"), ("a\n  b", "a\n  b")]
+)
+def test_an_error_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str], text: str, safe: str) -> None:
+    with pytest.raises(typer.Exit), terminal.exits(verbose=False):
+        raise errors.ConfigError(text)
+    assert capsys.readouterr().err == f"dicebeam: error: {safe}\n"
+
+
+def test_a_run_goes_on_with_another_batch_size_and_is_refused_with_another_threshold(
+    demo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["evaluate", f"{demo}/config.yaml", "--run-id", "keys"]
+    assert code(command) == 0
+    next(demo.glob("reports/samples/*/run_id=keys/*.parquet")).unlink()
+    may_change = ["batch_size=3", "foreground=[square]", "slices=[[site]]", "max_failed_fraction=0.5"]
+    assert code([*command, *(part for change in may_change for part in ("--set", change))]) == 0
+    capsys.readouterr()
+    assert code([*command, "--set", "threshold=0.25", "--set", "slices=[]", "--set", "input.scale=none"]) == 2
+    shown = (
+        "error: run 'keys' was begun with another config: "
+        'input.scale: "unit" -> "none"; slice_features: ["site"] -> []; threshold: 0.5 -> 0.25 (see'
+    )
+    assert shown in capsys.readouterr().err

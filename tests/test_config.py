@@ -1,6 +1,7 @@
 """Every key of the config, every mistake in it, and what the fingerprint covers."""
 
 import json
+import math
 
 import pytest
 import yaml
@@ -10,6 +11,11 @@ from pipeline.config import Config
 from schemas.errors import ConfigError
 
 BASE = {"examples": "data/*.tfrecord", "model": "models/m", "output": "reports", "classes": ["ground", "car", "person"]}
+
+
+def crosses(config):
+    """The names of the features of each slice spec."""
+    return [[part.feature for part in spec] for spec in config.slices]
 
 
 @pytest.fixture
@@ -50,9 +56,28 @@ batch_size: 16
 foreground: [car, person]
 max_failed_fraction: 0.0
 """)
-    assert config.slices == (("site",), ("site", "scanner"))
-    assert config.slice_features == ("site", "scanner")
+    assert crosses(config) == [["site"], ["site", "scanner"]]
+    assert config.slice_features == ("scanner", "site")
     assert config.ignore_label == (255,)
+
+
+def test_bins_of_a_number_and_crosses_with_them(load):
+    config = load(slices=["site", {"feature": "age", "edges": [40, 60]}, ["site", {"feature": "age", "edges": [50]}]])
+    assert crosses(config) == [["site"], ["age"], ["site", "age"]]
+    assert [part.edges for spec in config.slices for part in spec] == [(), (40.0, 60.0), (), (50.0,)]
+    assert config.slice_features == ("age", "site")
+
+
+def test_the_cluster_is_read_with_the_slice_features(load):
+    assert load(slices=["site"], cluster="patient").slice_features == ("patient", "site")
+    assert load(slices=["site"], cluster="site").slice_features == ("site",)
+    assert load().cluster is None
+
+
+def test_the_bootstrap_has_a_thousand_replicates(load):
+    bootstrap = load().bootstrap
+    assert (bootstrap.replicates, bootstrap.seed, bootstrap.keep_slices) == (1000, 0, 100)
+    assert load(bootstrap={"replicates": 0}).bootstrap.replicates == 0
 
 
 def test_json_is_accepted(load):
@@ -209,9 +234,38 @@ WRONG = [
     ({"threshold": -0.1}, "threshold: Input should be greater than or equal to 0"),
     ({"threshold": float("nan")}, "threshold: Input should be less than 1, but got nan"),
     ({"slices": "site"}, "slices: Input should be a list, but got 'site'"),
-    ({"slices": [3]}, r"slices\.0: Input should be a list, but got 3"),
+    ({"slices": [3]}, r"slices\.0\.0: Input should be a mapping, but got 3"),
     ({"slices": [[]]}, r"slices\.0: List should have at least 1 item"),
-    ({"slices": [""]}, r"slices\.0\.0: String should have at least 1 character"),
+    ({"slices": [""]}, r"slices\.0\.0\.feature: String should have at least 1 character"),
+    ({"slices": [{"edges": [1]}]}, r"slices\.0\.0\.feature: is required"),
+    ({"slices": [{"feature": "age", "edge": [1]}]}, r"slices\.0\.0\.edge: no such key; did you mean 'edges'\?"),
+    ({"slices": [{"feature": "age", "edges": 40}]}, r"slices\.0\.0\.edges: Input should be a list, but got 40"),
+    ({"slices": [{"feature": "age", "edges": ["old"]}]}, r"slices\.0\.0\.edges\.0: Input should be a valid number"),
+    ({"slices": [{"feature": "age", "edges": [True]}]}, r"slices\.0\.0\.edges\.0: expected a number, but got True"),
+    (
+        {"slices": [{"feature": "age", "edges": [60, 40]}]},
+        r"edges: expected finite numbers, each larger than the one b",
+    ),
+    ({"slices": [{"feature": "age", "edges": [40, 40]}]}, r"larger than the one before, but got \[40.0, 40.0\]"),
+    ({"slices": [{"feature": "age", "edges": [float("nan")]}]}, r"expected finite numbers, .* but got \[nan\]"),
+    ({"slices": [{"feature": "age", "edges": [1, float("inf")]}]}, r"expected finite numbers, .* but got \[1.0, inf\]"),
+    ({"slices": ["age", {"feature": "age", "edges": [40]}]}, r"slices: \['age'\] is there twice"),
+    ({"cluster": ""}, "cluster: String should have at least 1 character"),
+    ({"cluster": ["a"]}, "cluster: Input should be a valid string"),
+    ({"bootstrap": 1000}, "bootstrap: Input should be a mapping, but got 1000"),
+    ({"bootstrap": {"replicate": 10}}, r"bootstrap\.replicate: .*replicates"),
+    (
+        {"bootstrap": {"replicates": -1}},
+        r"bootstrap\.replicates: Input should be greater than or equal to 0, but got -1",
+    ),
+    ({"bootstrap": {"replicates": 100_001}}, r"bootstrap\.replicates: Input should be less than or equal to 100000"),
+    ({"bootstrap": {"replicates": True}}, r"bootstrap\.replicates: expected a number, but got True"),
+    ({"bootstrap": {"seed": -1}}, r"bootstrap\.seed: Input should be greater than or equal to 0, but got -1"),
+    ({"bootstrap": {"seed": 2**63}}, r"bootstrap\.seed: Input should be less than 9223372036854775808"),
+    (
+        {"bootstrap": {"keep_slices": -1}},
+        r"bootstrap\.keep_slices: Input should be greater than or equal to 0, but got",
+    ),
     ({"slices": ["a", ["b", "b"]]}, r"slices: \['b', 'b'\] is there twice, or crosses a feature with itself"),
     ({"slices": ["a", ["a"]]}, r"slices: \['a'\] is there twice"),
     ({"batch_size": 0}, "batch_size: Input should be greater than 0, but got 0"),
@@ -220,7 +274,15 @@ WRONG = [
     ({"foreground": ["cat"]}, r"foreground: expected names from \['ground', 'car', 'person'\], but got \['cat'\]"),
     ({"foreground": []}, "foreground: expected names from .* but got none"),
     ({"foreground": "car"}, "foreground: Input should be a list, but got 'car'"),
+    ({"max_pixels": 0}, "max_pixels: Input should be greater than 0, but got 0"),
+    ({"max_pixels": True}, "max_pixels: expected a number, but got True"),
     ({"max_failed_fraction": 1.5}, "max_failed_fraction: Input should be less than or equal to 1, but got 1.5"),
+    ({"batch_timeout_seconds": 0}, "batch_timeout_seconds: Input should be greater than 0, but got 0"),
+    (
+        {"batch_timeout_seconds": math.nan},
+        "batch_timeout_seconds: Input should be less than or equal to 1000000, but got nan",
+    ),
+    ({"batch_timeout_seconds": math.inf}, "batch_timeout_seconds: Input should be less than or equal to 1000000"),
     ({"max_failed_fraction": -1}, "max_failed_fraction: Input should be greater than or equal to 0"),
     ({"max_failed_fraction": True}, "max_failed_fraction: expected a number, but got True"),
 ]
@@ -255,7 +317,7 @@ def test_no_as_a_class_name_says_what_yaml_does(load):
         ("model=models/b=2", lambda c: c.model == "models/b=2"),
         ("input.kind=encoded", lambda c: c.input.kind == "encoded"),
         ("input.size=[32, 64]", lambda c: c.input.size == (32, 64)),
-        ("slices=[site, [site, x]]", lambda c: c.slices == (("site",), ("site", "x"))),
+        ("slices=[site, [site, x]]", lambda c: crosses(c) == [["site"], ["site", "x"]]),
         ("mask_values={0: 0, 255: null}", lambda c: c.mask_values == {0: 0, 255: None}),
         ("foreground=null", lambda c: c.foreground is None),
         ("features.sample_id=name", lambda c: c.features.sample_id == ("name",)),
@@ -351,10 +413,19 @@ SCORING = {
     "output_name": "p",
     "threshold": 0.4,
     "slices": ["site"],
+    "cluster": "patient",
+    "max_pixels": 1000,
+}
+ELSEWHERE = {
+    "examples": "other",
+    "model": "other",
+    "output": "other",
+    "max_failed_fraction": 0.5,
     "batch_size": 8,
+    "batch_timeout_seconds": 9,
+    "bootstrap": {"seed": 1},
     "foreground": ["car"],
 }
-ELSEWHERE = {"examples": "other", "model": "other", "output": "other", "max_failed_fraction": 0.5}
 
 
 def test_every_key_is_in_the_fingerprint_or_known_not_to_be():
@@ -376,6 +447,10 @@ def test_the_fingerprint_does_not_change_with(load, key):
     [
         ({"ignore_label": 255}, {"ignore_label": [255]}),
         ({"slices": ["a"]}, {"slices": [["a"]]}),
+        ({"slices": ["b", "a"]}, {"slices": [["a", "b"], "a"]}),
+        ({"slices": ["a"]}, {"slices": [{"feature": "a", "edges": []}]}),
+        ({"slices": [{"feature": "a", "edges": [1]}]}, {"slices": [[{"feature": "a", "edges": [1.0]}]]}),
+        ({"bootstrap": {}}, {"bootstrap": {"replicates": 1000, "seed": 0, "keep_slices": 100}}),
         ({"features": "deeplab"}, {}),
         ({"mask_values": {0: 0, 9: 1}}, {"mask_values": {9: 1, 0: 0}}),
     ],

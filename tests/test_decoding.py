@@ -210,3 +210,40 @@ def test_a_missing_mask():
     failure = failed(example(image__encoded=png(IMAGE), image__filename="x"))
     assert "expected the feature 'image/segmentation/class/encoded', but it is missing or empty" in failure.message
     assert failure.sample_id == "x"
+
+
+# the pixel budget
+
+
+@pytest.mark.parametrize("input_kind", ["image", "encoded", "example"])
+def test_an_image_over_the_pixel_budget(input_kind):
+    failure = failed(sample(IMAGE, MASK[:2]), max_pixels=23, input_kind=input_kind)
+    assert failure.message == "the image claims 4 x 6 = 24 pixels, but max_pixels is 23; it was not decoded"
+    assert failure.stage == "decode"
+
+
+def test_a_mask_over_the_pixel_budget():
+    failure = failed(sample(IMAGE[:2], MASK), max_pixels=23)
+    assert failure.message == "the mask claims 4 x 6 = 24 pixels, but max_pixels is 23; it was not decoded"
+    assert failure.stage == "mask"
+
+
+def test_a_raw_volume_over_the_pixel_budget():
+    data = raw(np.zeros((2, 3, 4, 2)), np.zeros((2, 3, 4)))
+    assert isinstance(run(data, RAW, spatial_rank=3, channels=2, max_pixels=24), Sample)
+    failure = failed(data, RAW, spatial_rank=3, channels=2, max_pixels=23)
+    assert failure.message.startswith("the feature 'mask' claims 2 x 3 x 4 = 24 pixels, but max_pixels is 23")
+
+
+def test_what_no_decoder_foresaw_fails_the_record_alone(monkeypatch):
+    def broken(*_):
+        raise RecursionError("deep")
+
+    monkeypatch.setattr("components.masks.decode_png_mask", broken)
+    failure = failed(sample(IMAGE, MASK))
+    assert (failure.error, failure.message, failure.sample_id) == ("RecursionError", "decoding failed: deep", "a.png")
+
+
+def test_a_damaged_palette_mask_is_a_matter_of_the_mask():
+    header = png(MASK)[:25] + b"\x03"
+    assert failed(sample(IMAGE, header + bytes(60))).stage == "mask"

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from components import dice, overlap_tiles
+from components.pixel_sums import sum_pixels
 
 SIDE = 4096
 
@@ -32,3 +33,10 @@ def test_thresholded_sums_over_16_million_pixels():
     sums = dice.overlap(probs, tf.ones([1, SIDE, SIDE, 1], tf.bool), exclusive=False)
     np.testing.assert_allclose(sums.soft_intersection, [[np.float64(np.float32(0.7)) * SIDE**2]], rtol=1e-6)
     np.testing.assert_array_equal(sums.true_positives, [[SIDE**2]])
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_equal_pixels_do_not_lose_digits(classes):
+    probs = tf.fill([1, 1 << 20, classes], 0.1)  # each addition rounds in the same direction
+    total = sum_pixels(probs, tf.float64)
+    np.testing.assert_allclose(total, np.full((1, classes), float(np.float32(0.1)) * (1 << 20)), rtol=1e-6)

@@ -14,6 +14,7 @@ from pipeline.config import Config
 from schemas import tables
 from schemas.features import PRESETS, FeatureKeys
 from schemas.model import InputSettings
+from schemas.statistics import BootstrapConfig
 from tests.evaluating import evaluate
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +33,8 @@ def documented_keys() -> set[str]:
 
 def test_every_config_key_is_documented_and_every_documented_key_exists() -> None:
     nested = {f"input.{name}" for name in InputSettings.model_fields}
-    assert documented_keys() == (set(Config.model_fields) - {"input"}) | nested
+    nested |= {f"bootstrap.{name}" for name in BootstrapConfig.model_fields}
+    assert documented_keys() == (set(Config.model_fields) - {"input", "bootstrap"}) | nested
 
 
 def test_the_defaults_in_the_docs_are_the_defaults() -> None:
@@ -44,23 +46,46 @@ def test_the_defaults_in_the_docs_are_the_defaults() -> None:
 
 @pytest.mark.parametrize("table", tables.TABLES)
 def test_every_column_is_documented(table: str) -> None:
-    schemas = {"classes": tables.CLASSES, "slices": tables.SLICES, "failures": tables.FAILURES, "runs": tables.RUNS}
-    names = schemas.get(table, tables.samples_schema([])).names
+    names = tables.FIXED.get(table, tables.samples_schema([])).names
     text = TABLES_DOC.read_text(encoding="utf-8").partition(f"## {table}:")[2].partition("\n## ")[0]
     missing = [name for name in names if not re.search(rf"\b{name}\b", text)]
     assert not missing
 
 
-@pytest.mark.parametrize("text", blocks(CONFIG_DOC, "yaml"))
-def test_feature_mappings_in_the_docs_are_valid(text: str) -> None:
-    assert FeatureKeys.model_validate(yaml.safe_load(text)["features"])
+def settings_in_the_docs(key: str) -> list[object]:
+    every = [yaml.safe_load(text) for text in blocks(CONFIG_DOC, "yaml")]
+    assert all(set(found) <= {"features", "slices", "cluster", "bootstrap"} for found in every)
+    return [found[key] for found in every if key in found]
+
+
+@pytest.mark.parametrize("mapping", settings_in_the_docs("features"))
+def test_feature_mappings_in_the_docs_are_valid(mapping: object) -> None:
+    assert FeatureKeys.model_validate(mapping)
+
+
+def test_slices_and_intervals_in_the_docs_are_valid(tmp_path: Path) -> None:
+    (readme,) = blocks(README, "yaml")
+    (text,) = [text for text in blocks(CONFIG_DOC, "yaml") if "slices:" in text]
+    path = tmp_path / "my.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(readme), **yaml.safe_load(text)}))
+    config = config_file.load(str(path))
+    assert any(part.edges for spec in config.slices for part in spec)
+    assert config.cluster in config.slice_features
+
+
+def test_the_defaults_of_the_bootstrap_in_the_docs_are_the_defaults() -> None:
+    said = dict(
+        re.findall(r"^\| `bootstrap\.([a-z_]+)` \| (\d+) \|", CONFIG_DOC.read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    assert {key: int(value) for key, value in said.items()} == BootstrapConfig().model_dump()
 
 
 def test_the_config_in_the_readme_is_valid(tmp_path: Path) -> None:
     (text,) = blocks(README, "yaml")
     path = tmp_path / "my.yaml"
     path.write_text(text)
-    assert config_file.load(str(path)).slices == (("site",), ("site", "scanner"))
+    slices = config_file.load(str(path)).slices
+    assert [[part.feature for part in spec] for spec in slices] == [["site"], ["site", "scanner"]]
 
 
 @pytest.fixture(scope="module")

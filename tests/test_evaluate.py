@@ -166,6 +166,7 @@ def test_runner_modes_give_the_same_rows(mode: str, made: list[Scene], model: st
     expected = evaluate(config(examples, model, tmp_path / "out"))
     outcome = evaluate(config(examples, model, tmp_path / "out"), flags=MODES[mode])
     assert mode in outcome.row["runner"]
+    assert outcome.row["digest"] == expected.row["digest"]
     ours, theirs = (table(o, "samples").sort_values(KEY, ignore_index=True) for o in (outcome, expected))
     pd.testing.assert_frame_equal(ours.drop(columns=_soft(ours)), theirs.drop(columns=_soft(theirs)))
     np.testing.assert_allclose(ours[_soft(ours)], theirs[_soft(theirs)], rtol=1e-9)
@@ -289,13 +290,14 @@ def test_an_interrupted_run_goes_on_with_the_missing_shards(made: list[Scene], m
     assert files[0].exists()
     pd.testing.assert_frame_equal(table(again, "samples"), before)
     pd.testing.assert_frame_equal(again.classes.to_pandas(), whole.classes.to_pandas())
+    assert again.row["digest"] == whole.row["digest"]
 
 
 def test_a_run_id_of_another_config_is_refused(made: list[Scene], model: str, tmp_path: Path) -> None:
     settings = config(write(tmp_path / "data", made, 2), model, tmp_path / "out")
     evaluate(settings, "nightly")
-    with pytest.raises(ReportError, match=r"run 'nightly' was begun with another config"):
-        evaluate({**settings, "batch_size": 5}, "nightly")
+    with pytest.raises(ReportError, match=r"run 'nightly' was begun with another config: threshold: 0.5 -> 0.4 \(see"):
+        evaluate({**settings, "threshold": 0.4}, "nightly")
 
 
 def test_a_run_id_of_another_model_is_refused(made: list[Scene], model: str, tmp_path: Path) -> None:

@@ -131,13 +131,42 @@ def test_the_wrong_number_of_values(values):
         tensor(values, (2,))
 
 
-def test_an_unpacked_list_is_noticed_by_its_length():
-    feature = b"\x1a\x04\x08\x01\x08\x02"
-    entry = b"\x0a\x01t\x12" + bytes([len(feature)]) + feature
-    unpacked = b"\x0a" + bytes([len(entry) + 2]) + b"\x0a" + bytes([len(entry)]) + entry
-    assert list(tf.train.Example.FromString(unpacked).features.feature["t"].int64_list.value) == [1, 2]
-    with pytest.raises(SampleError, match="needs 2 values, but has 1"):
-        examples.raw_tensor(examples.parse(unpacked), TensorFeature(key="t", shape=(2,)))
+def odd_example(*lists):
+    """One feature `t` whose value is these encoded messages, in any form that protobuf reads."""
+    entry = delimited(0x0A, b"t") + delimited(0x12, b"".join(lists))
+    return delimited(0x0A, delimited(0x0A, entry))
+
+
+def delimited(tag, payload):
+    return bytes([tag, len(payload)]) + payload
+
+
+INTS, FLOATS = 0x1A, 0x12
+ODD_LISTS = {
+    "unpacked": odd_example(delimited(INTS, b"\x08\x01\x08\x02")),
+    "unpacked floats": odd_example(delimited(FLOATS, b"\x0d\x00\x00\x80\x3f\x0d\x00\x00\x00\x40")),
+    "two packed pieces": odd_example(delimited(INTS, b"\x0a\x01\x01\x0a\x01\x02")),
+    "packed, then not": odd_example(delimited(INTS, b"\x0a\x01\x01\x08\x02")),
+    "not, then packed": odd_example(delimited(INTS, b"\x08\x01\x0a\x01\x02")),
+    "two lists": odd_example(delimited(INTS, b"\x0a\x01\x01"), delimited(INTS, b"\x0a\x01\x02")),
+}
+
+
+@pytest.mark.parametrize("kind", ODD_LISTS)
+def test_lists_that_are_not_packed_in_one_piece_are_read_whole(kind):
+    feature = tf.train.Example.FromString(ODD_LISTS[kind]).features.feature["t"]
+    assert list(getattr(feature, feature.WhichOneof("kind")).value) == [1, 2]
+    assert examples.parse(ODD_LISTS[kind])["t"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("kind", ODD_LISTS)
+def test_two_values_are_two_however_they_are_packed(kind):
+    with pytest.raises(SampleError, match="expected one value in 't', but it holds 2"):
+        examples.text(examples.parse(ODD_LISTS[kind]), "t")
+
+
+def test_one_value_unpacked_is_one():
+    assert examples.text(examples.parse(odd_example(delimited(INTS, b"\x08\x07"))), "t") == "7"
 
 
 @pytest.mark.parametrize(
@@ -170,8 +199,17 @@ def test_a_shape_with_a_size_below_one(shape):
 
 
 def test_a_shape_whose_product_wraps_around():
-    with pytest.raises(SampleError, match=f"needs {2**64} bytes, but has 0"):
+    with pytest.raises(SampleError, match=f"'t' claims {2**32} x {2**32} = {2**64:,} pixels, but max_pixels is"):
         tensor(b"", "s", s=[2**32, 2**32])
+
+
+def test_only_spatial_axes_count_as_pixels():
+    parsed, feature = examples.parse(example(t=bytes(24))), TensorFeature(key="t", shape=(2, 3, 4))
+    assert examples.raw_tensor(parsed, feature, 6, 2).shape == (2, 3, 4)
+    with pytest.raises(SampleError, match="the feature 't' claims 2 x 3 = 6 pixels, but max_pixels is 5"):
+        examples.raw_tensor(parsed, feature, 5, 2)
+    with pytest.raises(SampleError, match="claims 2 x 3 x 4 = 24 pixels, but max_pixels is 23"):
+        examples.raw_tensor(parsed, feature, 23, 3)
 
 
 @pytest.mark.parametrize("shape", [b"2", 2.0])
@@ -215,3 +253,20 @@ def test_text_of_several_values():
 )
 def test_the_first_id_that_is_not_empty(features, expected):
     assert examples.sample_id(examples.parse(example_of(features)), ("a", "b"), "shard#5") == expected
+
+
+@pytest.mark.parametrize("value", [b"right", 7, 0.5, list(range(200))])
+def test_a_name_with_nul_does_not_pass_for_another(value):
+    other = (
+        b"wrong" if isinstance(value, bytes) else [type(v)(9) for v in value] if isinstance(value, list) else value + 1
+    )
+    for names in (("a", "a\0b"), ("a\0b", "a")):
+        body = b"".join(features_of(name, value if name == "a" else other) for name in names)
+        found = examples.parse(b"\x0a" + bytes([len(body) & 0x7F | 0x80, len(body) >> 7]) + body)
+        assert set(found) == {"a", "a\0b"}
+        assert list(found["a"]) == (value if isinstance(value, list) else [value])
+
+
+def features_of(name, value):
+    """The tf.Features of one feature; such bytes in a row are the tf.Features of all, in that order."""
+    return tf.train.Example.FromString(example_of({name: value})).features.SerializeToString()

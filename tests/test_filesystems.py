@@ -1,12 +1,14 @@
 """Files as Beam's filesystems see them; here the local one."""
 
+import errno
 import gzip
+import os
 from pathlib import Path
 
 import pytest
-from apache_beam.io.filesystem import BeamIOError
 
 from components import filesystems
+from schemas.errors import StorageError
 from schemas.records import Shard
 
 ODD = ["plain", "a b", "a[1]", "a*b", "a?c", "a'b", "ä"]
@@ -155,9 +157,41 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
 
 def test_a_failing_rename_is_raised_and_cleaned_up(tmp_path):
     (tmp_path / "f").mkdir()
-    with pytest.raises((OSError, BeamIOError)), filesystems.committing(f"{tmp_path}/f") as file:
+    with (
+        pytest.raises(StorageError, match=r"/f cannot be written: Is a directory; free space there or mend"),
+        filesystems.committing(f"{tmp_path}/f") as file,
+    ):
         file.write(b"x")
     assert names(tmp_path) == ["f"]
+
+
+def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path):
+    filesystems.check_writable(f"{tmp_path}/a/b")
+    assert names(tmp_path / "a" / "b") == []
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    touch(tmp_path / "file")
+    with pytest.raises(StorageError, match=r"file/a/b cannot be written: Not a directory"):
+        filesystems.check_writable(f"{tmp_path}/file/a/b")
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission(tmp_path):
+    tmp_path.chmod(0o555)
+    with pytest.raises(StorageError, match=r"cannot be written: Permission denied; free space there or mend its perm"):
+        filesystems.check_writable(f"{tmp_path}/a")
+
+
+def test_folders_made_for_a_file_that_cannot_be_written_are_gone(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(filesystems.FileSystems, "create", full)
+    with pytest.raises(StorageError, match=r"/a/b cannot be written: No space left on device"):
+        filesystems.check_writable(f"{tmp_path}/a/b")
+    assert names(tmp_path) == []
 
 
 def test_delete_of_what_is_not_there_is_no_error(tmp_path):
@@ -181,3 +215,19 @@ def test_make_folder_of_a_bucket_does_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     filesystems.make_folder("gs://bucket/x")
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["*", "a[1]", "?"])
+def test_a_local_path_with_signs_of_a_pattern_is_deleted_alone(tmp_path, name):
+    for other in (name, "1", "a1"):
+        (tmp_path / other).mkdir()
+        (tmp_path / other / "x").write_bytes(b"1")
+    filesystems.delete(f"{tmp_path}/{name}/x")
+    filesystems.delete(f"{tmp_path}/{name}/x")  # that is not there any more
+    assert sorted(path.parent.name for path in tmp_path.glob("*/x")) == ["1", "a1"]
+
+
+def test_a_file_that_fails_leaves_nothing_in_a_folder_with_signs_of_a_pattern(tmp_path):
+    with pytest.raises(ValueError, match="stop"), filesystems.committing(f"{tmp_path}/a[1]/x"):
+        raise ValueError("stop")
+    assert list((tmp_path / "a[1]").iterdir()) == []

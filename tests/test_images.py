@@ -101,7 +101,9 @@ def test_a_cut_file_cannot_be_decoded(kind):
 
 
 def test_a_png_that_ends_inside_its_header():
-    with pytest.raises(SampleError, match="the PNG ends after 20 bytes, inside its header"):
+    with pytest.raises(
+        SampleError, match=r"the image \(20 bytes\) cannot be decoded: it ends after 20 bytes, inside i"
+    ):
         images.decode(ALL_KINDS["png"][:20])
 
 
@@ -146,6 +148,26 @@ def test_a_cut_palette_file():
     data = palette(RNG.integers(0, 4, (60, 60)), COLOURS, bits=2)
     with pytest.raises(SampleError, match=r"the palette PNG cannot be decoded: .+"):
         images.palette_indexes(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize("function", [images.decode, images.size])
+@pytest.mark.parametrize("kind", ["png", "jpeg", "bmp", "gif", "palette"])
+def test_more_pixels_than_the_budget_are_refused(function, kind):
+    with pytest.raises(SampleError, match=r"the image claims 5 x 7 = 35 pixels, but max_pixels is 34; it was not deco"):
+        function(ALL_KINDS[kind], max_pixels=34)
+    assert function(ALL_KINDS[kind], max_pixels=35) is not None
+
+
+def test_pillows_own_limit_refuses_nothing(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3)
+    assert images.palette_indexes(ALL_KINDS["palette"]).shape == (5, 7)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3)
+    assert images.size(encoded(COLOUR, "TIFF")) == (5, 7)
+
+
+def test_errors_of_the_decoder_do_not_name_its_ops():
+    with pytest.raises(SampleError, match=r"the image \(60 bytes\) cannot be decoded: Invalid PNG[^{}\[\]]*$"):
+        images.decode(ALL_KINDS["png"][:60])
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -147,3 +147,13 @@ def test_workers_elsewhere_are_watched_by_their_files(plan, monkeypatch):
 def test_snapshots_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Snapshot(0, 0, 0, 0).scored = 1
+
+
+def test_shards_in_a_merged_file_were_committed_before(plan):
+    records = [ShardRecord(shard.path, shard.size_bytes, 6, 5, 1, "c", "m") for shard in SHARDS[:2]]
+    schema = tables.with_metadata(tables.samples_schema([]), plan.run.run_id, run_files.encode_all(records))
+    path = f"{plan.run.folder('samples')}/{run_files.compacted_name(shard.path for shard in SHARDS[:2])}"
+    with run_files.filesystems.committing(path) as out:
+        run_files.pq.write_table(schema.empty_table(), out)
+    look = progress.by_files(plan)
+    assert look() == Snapshot(0, 0, sum(shard.size_bytes for shard in SHARDS[:2]), 0)

@@ -1,120 +1,273 @@
-"""Averages taken last, against pandas over the samples."""
+"""Averages taken last, against pandas over the rows of the samples."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components import ratios, report_rows
+from components import bootstrap, intervals, ratios, report_rows, slice_state
+from components.report_rows import ClassSettings
+from components.slice_state import BootstrapSettings, SampleBlock
 from schemas import tables
-from schemas.summary import ALL, GroupKey, GroupState
+from schemas.summary import FOREGROUND
+from tests.summarizing import Samples, random_samples, sums_of_counts
 
-COUNTS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=10)
-
-
-def state_of(samples):
-    """The state of one class over samples of (tp, fp, fn)."""
-    total = GroupState()
-    for tp, fp, fn in samples:
-        name = ratios.STATES[int(ratios.state_codes(tp, fp, fn))]
-        dice, iou = float(ratios.dice(tp, fp, fn)), float(ratios.iou(tp, fp, fn))
-        part = GroupState(**{f"n_{name}": 1}, true_positives=tp, false_positives=fp, false_negatives=fn)
-        if name != "absent":
-            part += GroupState(
-                dice_sum=dice, dice_sq=dice**2, iou_sum=iou, soft_dice_sum=dice, dice_min=dice, dice_max=dice
-            )
-        total += part
-    return total
+CLASSES = ClassSettings((0, 1, 2), ("ground", "leaf", "stem"), (1, 2))
+SETTINGS = BootstrapSettings(replicates=50, seed=3)
+MEANS = {"dice_mean": "dice", "iou_mean": "iou", "soft_dice_mean": "soft_dice"}
+COUNTS = ["true_positives", "false_positives", "false_negatives"]
+INTERVALS = [name for name in tables.CLASSES.names if name.endswith(("_low", "_high"))]
 
 
-def row_of(samples):
-    return report_rows.class_row(GroupKey(ALL, 1), state_of(samples), "car")
+def report(samples, classes=CLASSES, bootstrap_settings=SETTINGS, keep=True):
+    found = slice_state.totals(samples.block(), bootstrap_settings)
+    return report_rows.report("site=A", found, classes, keep_replicates=keep)
 
 
-@given(COUNTS)
-def test_a_row_is_what_pandas_says_of_the_samples(samples):
-    frame = pd.DataFrame(samples, columns=["tp", "fp", "fn"])
-    dice = pd.Series(ratios.dice(frame.tp, frame.fp, frame.fn)).dropna()
-    iou = pd.Series(ratios.iou(frame.tp, frame.fp, frame.fn)).dropna()
-    expected = {
-        "dice_mean": dice.mean(), "dice_std": dice.std(), "dice_min": dice.min(), "dice_max": dice.max(),
-        "iou_mean": iou.mean(), "soft_dice_mean": dice.mean(),
-        "dice_pooled": float(ratios.dice(*frame.sum())), "iou_pooled": float(ratios.iou(*frame.sum())),
-        "precision_pooled": float(ratios.precision(frame.tp.sum(), frame.fp.sum())),
-        "recall_pooled": float(ratios.recall(frame.tp.sum(), frame.fn.sum())),
+def counted(*samples):
+    """Samples of (tp, fp, fn) of each class."""
+    tp, fp, fn = np.moveaxis(np.array(samples, np.int64), -1, 0)
+    return Samples(tuple(f"s{i}" for i in range(len(samples))), sums_of_counts(tp, fp, fn), {})
+
+
+def pooled(tp, fp, fn):
+    return {
+        "dice_pooled": ratios.dice(tp, fp, fn), "iou_pooled": ratios.iou(tp, fp, fn),
+        "precision_pooled": ratios.precision(tp, fp), "recall_pooled": ratios.recall(tp, fn),
     }  # fmt: skip
-    row = row_of(samples)
-    for name, value in expected.items():
-        assert (row[name] is None) == np.isnan(value), name
-        assert row[name] is None or row[name] == pytest.approx(value, abs=1e-7), name
-    assert row["n_samples"] == len(samples)
-    assert row["true_positives"] == frame.tp.sum()
 
 
-def test_names_and_counts():
-    row = row_of([(1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 0)])
-    assert (row["slice"], row["class_id"], row["class_name"]) == ("all", 1, "car")
-    assert [row[f"n_{s}"] for s in ("samples", "present", "false_alarm", "missed", "absent")] == [4, 1, 1, 1, 1]
+def expected_class(frame):
+    """The row of a class as pandas has it, without its intervals."""
+    dice, counts = frame.dice.dropna(), frame[COUNTS].sum()
+    ordered = sorted(dice)
+    quantiles = {
+        f"dice_p{p:02}": round(ordered[-(-p * len(ordered) // 100) - 1], 4) if ordered else np.nan
+        for p in (5, 25, 50, 75, 95)
+    }
+    soft = ["soft_intersection", "soft_predicted", "soft_predicted_sq"]
+    return {
+        "n_samples": len(frame),
+        **{f"n_{state}": (frame.state == state).sum() for state in ratios.STATES},
+        **frame[[*COUNTS, "pixels", "ignored_pixels", *soft]].sum(),
+        **{name: frame[column].mean() for name, column in MEANS.items()},
+        "dice_std": dice.std(), "dice_min": dice.min(), "dice_max": dice.max(), **quantiles, **pooled(*counts),
+    }  # fmt: skip
 
 
-def test_a_class_that_is_always_absent_is_null_everywhere():
-    row = row_of([(0, 0, 0)])
-    metrics = {n: v for n, v in row.items() if n.startswith(("dice", "iou", "precision", "recall", "soft_dice"))}
-    assert metrics
-    assert not {name: value for name, value in metrics.items() if value is not None}
+def check_class_rows(samples):
+    rows = report(samples).classes.to_pylist()
+    for row, (class_id, frame) in zip(rows, samples.frame().groupby("class_id"), strict=True):
+        assert (row["slice"], row["class_id"], row["class_name"]) == ("site=A", class_id, CLASSES.names[class_id])
+        expected = expected_class(frame)
+        assert set(expected) | set(INTERVALS) | {"slice", "class_id", "class_name"} == set(row)
+        for name, value in expected.items():
+            assert (row[name] is None) == bool(np.isnan(value)), name
+            tolerance = 1e-4 if name.startswith("dice_p") and name[6:].isdigit() else 1e-12
+            assert row[name] is None or row[name] == pytest.approx(float(value), rel=1e-12, abs=tolerance), name
 
 
-def test_one_sample_has_no_deviation():
-    assert row_of([(1, 1, 1)])["dice_std"] is None
+def test_every_value_is_what_pandas_says_of_the_rows():
+    check_class_rows(random_samples(200))
 
 
-def test_equal_samples_deviate_by_zero_and_not_by_the_root_of_a_negative_number():
-    assert row_of([(1, 3, 7)] * 10)["dice_std"] == pytest.approx(0, abs=1e-7)
+COUNT = st.tuples(*[st.integers(0, 50) | st.just(0)] * 3)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(COUNT, COUNT, COUNT), min_size=1, max_size=8))
+def test_few_samples_too(samples):
+    check_class_rows(counted(*samples))
+
+
+def replicated(samples, seed=3, replicates=50):
+    """The means and pooled values of each class in each replicate, from the weights and the rows."""
+    frame = samples.frame()
+    drawn = bootstrap.weights(samples.block().hashes, replicates, seed).astype(float)
+    found = {}
+    for class_id, rows in frame.groupby("class_id"):
+        defined = rows.dice.notna().to_numpy(float)
+        statistics = pooled(*(drawn.T @ rows[name].to_numpy(float) for name in COUNTS))
+        for name, column in MEANS.items():
+            with np.errstate(invalid="ignore"):
+                statistics[name] = drawn.T @ rows[column].fillna(0).to_numpy() / (drawn.T @ defined)
+        found[class_id] = statistics
+    return found
+
+
+def test_the_replicates_are_those_of_the_weights():
+    samples = random_samples(30)
+    rows = report(samples).replicates.to_pandas().set_index(["class_name", "replicate"])
+    for class_id, statistics in replicated(samples).items():
+        for name, values in statistics.items():
+            np.testing.assert_allclose(rows.loc[CLASSES.names[class_id]][name], values, rtol=1e-12, err_msg=name)
+
+
+def test_the_replicates_of_the_foreground_are_means_of_those_of_its_classes():
+    samples = random_samples(30)
+    each, frame = replicated(samples), samples.frame()
+    rows = report(samples).replicates.to_pandas()
+    rows = rows[rows.class_name == FOREGROUND]
+    assert rows.class_id.isna().all()
+    for name in MEANS:
+        np.testing.assert_allclose(rows[name], (each[1][name] + each[2][name]) / 2, rtol=1e-12)
+    drawn = bootstrap.weights(samples.block().hashes, 50, 3).astype(float)
+    counts = frame[frame.class_id > 0].groupby("record")[COUNTS].sum()
+    for name, values in pooled(*(drawn.T @ counts[column].to_numpy(float) for column in COUNTS)).items():
+        np.testing.assert_allclose(rows[name], values, rtol=1e-12, err_msg=name)
+
+
+def test_the_order_of_replicates():
+    rows = report(random_samples(5), bootstrap_settings=BootstrapSettings(2)).replicates
+    assert rows.schema == tables.REPLICATES
+    assert rows.column("class_name").to_pylist() == [n for n in (*CLASSES.names, FOREGROUND) for _ in range(2)]
+    assert rows.column("replicate").to_pylist() == [0, 1] * 4
+    assert set(rows.column("slice").to_pylist()) == {"site=A"}
+
+
+def test_replicates_that_are_not_kept():
+    assert report(random_samples(5), keep=False).replicates is None
+
+
+def limits(replicates, n):
+    return tuple(map(float, intervals.interval(replicates, n)))
+
+
+def test_the_intervals_are_those_of_the_replicates():
+    samples = random_samples(30)
+    frame, found = samples.frame(), report(samples).classes.to_pylist()
+    for row, statistics in zip(found, replicated(samples).values(), strict=True):
+        n = frame[(frame.class_id == row["class_id"])].dice.count()
+        for name, values in statistics.items():
+            low, high = limits(values, n)
+            assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx((low, high), rel=1e-12), name
+            assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
+    assert {f"{name}_{end}" for name in statistics for end in ("low", "high")} == set(INTERVALS)
+
+
+def test_the_interval_of_a_slice_is_that_of_its_foreground():
+    samples = random_samples(30)
+    found = report(samples)
+    drawn = found.replicates.to_pandas().query("class_name == @FOREGROUND")
+    n = samples.frame().query("class_id > 0").groupby("class_id").dice.count().max()
+    (row,) = found.slices.to_pylist()
+    for name in ("dice_mean", "dice_pooled"):
+        expected = limits(drawn[name].to_numpy(), n)
+        assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx(expected, rel=1e-12)
+
+
+def test_clusters_are_the_units_of_an_interval():
+    """Eighty samples of ten clusters have the interval of ten."""
+    samples = random_samples(80)
+    block = SampleBlock(np.repeat(np.arange(3, 13, dtype=np.uint64), 8), samples.sums)
+    found = slice_state.totals(block, BootstrapSettings(1000, by_cluster=True))
+    row = report_rows.report("all", found, CLASSES, keep_replicates=True)
+    drawn = row.replicates.to_pandas().query("class_id == 0").dice_mean.to_numpy()
+    ends = tuple(row.classes.column(f"dice_mean_{end}")[0].as_py() for end in ("low", "high"))
+    assert ends == pytest.approx(limits(drawn, 10), rel=1e-12)
+    assert ends != pytest.approx(limits(drawn, 80), rel=1e-3)
+
+
+def nan_columns(table):
+    return [name for name in table.column_names if table.schema.field(name).type == "double"
+            and any(value is not None and np.isnan(value) for value in table.column(name).to_pylist())]  # fmt: skip
+
+
+def test_undefined_is_null_and_never_nan():
+    samples = counted([(0, 0, 0), (0, 0, 4), (0, 3, 0)], [(0, 0, 0), (0, 0, 0), (0, 0, 0)])
+    found = report(samples)
+    for table in (found.classes, found.slices, found.histograms, found.replicates):
+        assert nan_columns(table) == []
+    absent, missed, alarm = found.classes.to_pylist()
+    metrics = [n for n in absent if n.startswith(("dice", "iou", "precision", "recall", "soft_dice"))]
+    assert len(metrics) > 20
+    assert {absent[name] for name in metrics} == {None}
+    assert (missed["precision_pooled"], missed["recall_pooled"], missed["dice_mean"]) == (None, 0, 0)
+    assert (alarm["precision_pooled"], alarm["recall_pooled"], alarm["dice_mean"]) == (0, None, 0)
+
+
+def test_one_sample_has_neither_deviation_nor_intervals():
+    found = report(counted([(1, 1, 1)] * 3))
+    for row in found.classes.to_pylist():
+        assert {row[name] for name in [*INTERVALS, "dice_std"]} == {None}
+        assert row["dice_mean"] == row["dice_p50"] == row["dice_pooled"] == 0.5
+    (row,) = found.slices.to_pylist()
+    assert {row[name] for name in row if name.endswith(("_low", "_high"))} == {None}
+
+
+def test_without_replicates_there_are_no_intervals():
+    found = report(random_samples(9), bootstrap_settings=BootstrapSettings(replicates=0))
+    assert found.replicates.num_rows == 0
+    for row in [*found.classes.to_pylist(), *found.slices.to_pylist()]:
+        assert row["dice_mean"] is not None
+        assert {value for name, value in row.items() if name.endswith(("_low", "_high"))} == {None}
+
+
+def test_equal_samples_deviate_by_zero_and_have_an_interval_of_no_width():
+    (row, *_) = report(counted(*[[(1, 3, 7)] * 3] * 10)).classes.to_pylist()
+    assert row["dice_std"] == pytest.approx(0, abs=1e-12)
+    assert row["dice_mean_low"] == pytest.approx(row["dice_mean_high"], rel=1e-12)
 
 
 def test_mean_and_pooled_differ():
-    row = row_of([(1, 0, 0), (0, 99, 0)])
-    assert (row["dice_mean"], row["dice_pooled"]) == (0.5, 2 / 101)
+    (row, *_) = report(counted([(1, 0, 0)] * 3, [(0, 99, 0)] * 3)).classes.to_pylist()
+    assert (row["dice_mean"], row["dice_pooled"]) == (0.5, pytest.approx(2 / 101))
 
 
-def states(**slices):
-    """`states(all=[class 0, class 1], ...)`, each class a list of samples."""
-    return {GroupKey(name, i): state_of(samples) for name, parts in slices.items() for i, samples in enumerate(parts)}
-
-
-def test_class_table_has_all_first_then_slices_and_classes_in_order():
-    given_states = states(z=[[(1, 0, 0)], [(1, 0, 0)]], all=[[(1, 0, 0)], [(1, 0, 0)]], a=[[(1, 0, 0)], [(1, 0, 0)]])
-    table = report_rows.class_table(given_states, ["x", "y"])
-    assert table.schema == tables.CLASSES
-    found = list(zip(*(table.column(c).to_pylist() for c in ("slice", "class_name")), strict=True))
-    assert found == [("all", "x"), ("all", "y"), ("a", "x"), ("a", "y"), ("z", "x"), ("z", "y")]
-
-
-def test_tables_without_rows():
-    assert report_rows.class_table({}, []).schema == tables.CLASSES
-    assert report_rows.slice_table({}, [0]).num_rows == 0
-
-
-def test_slice_mean_is_over_classes_and_pooled_over_pixels():
-    given_states = states(all=[[(9, 0, 0)], [(1, 0, 0), (0, 1, 0)], [(3, 1, 0), (0, 0, 0)]])
-    (row,) = report_rows.slice_table(given_states, [1, 2]).to_pylist()
+def test_a_slice_is_the_mean_over_classes_and_pooled_over_pixels():
+    (row,) = report(counted([(9, 0, 0), (1, 0, 0), (3, 1, 0)], [(9, 9, 9), (0, 1, 0), (0, 0, 0)])).slices.to_pylist()
     assert row["n_samples"] == 2
     assert row["dice_mean"] == pytest.approx((0.5 + 6 / 7) / 2)
     assert row["dice_pooled"] == pytest.approx(8 / (8 + 2))
 
 
 def test_a_class_that_is_nowhere_stays_out_of_the_mean():
-    (row,) = report_rows.slice_table(states(all=[[(1, 0, 0)], [(0, 0, 0)]]), [0, 1]).to_pylist()
-    assert row["dice_mean"] == 1
+    found = report(counted([(5, 5, 5), (1, 0, 0), (0, 0, 0)], [(5, 5, 5), (1, 1, 0), (0, 0, 0)]))
+    (row,) = found.slices.to_pylist()
+    assert row["dice_mean"] == pytest.approx((1 + 2 / 3) / 2)
+    assert row["dice_mean_low"] is not None
 
 
-def test_a_slice_without_foreground_is_null():
-    (row,) = report_rows.slice_table(states(all=[[(1, 0, 0)], [(0, 0, 0)]]), [1]).to_pylist()
-    assert (row["dice_mean"], row["dice_pooled"], row["n_samples"]) == (None, None, 1)
+def test_a_foreground_that_is_nowhere_is_null():
+    found = report(counted([(5, 5, 5), (0, 0, 0), (0, 0, 0)], [(5, 5, 5), (0, 0, 0), (0, 0, 0)]))
+    (row,) = found.slices.to_pylist()
+    assert (row.pop("slice"), row.pop("n_samples")) == ("site=A", 2)
+    assert set(row.values()) == {None}
+    drawn = found.replicates.to_pandas().query("class_name == @FOREGROUND")
+    assert drawn.dice_mean.isna().all()
+    assert len(drawn) == 50
 
 
-def test_a_foreground_class_that_is_not_scored_is_left_out():
-    only_one = {GroupKey(ALL, 1): state_of([(1, 0, 1)])}
-    (row,) = report_rows.slice_table(only_one, [0, 1]).to_pylist()
-    assert row["dice_mean"] == pytest.approx(2 / 3)
+def test_one_scored_class_of_two():
+    """A sigmoid channel: its class id is 1, its place 0."""
+    binary = ClassSettings((1,), ("thing",), (0,))
+    samples = random_samples(20, n_classes=1)
+    found = report(samples, binary)
+    (row,), (whole,) = found.classes.to_pylist(), found.slices.to_pylist()
+    assert (row["class_id"], row["class_name"]) == (1, "thing")
+    names = [n for n in tables.SLICES.names if n.startswith("dice")]
+    assert [whole[name] for name in names] == pytest.approx([row[name] for name in names], rel=1e-12)
+    assert found.replicates.column("class_name").to_pylist() == ["thing"] * 50 + [FOREGROUND] * 50
+    assert set(found.histograms.column("class_id").to_pylist()) == {1}
+
+
+def test_histograms_are_of_the_defined_values():
+    samples = random_samples(80)
+    rows = report(samples).histograms
+    assert rows.schema == tables.HISTOGRAMS
+    found = rows.to_pandas()
+    dice = samples.frame().dropna(subset="dice")
+    place = np.minimum(np.rint(dice.dice * 10_000).astype(int) // 200, 49)
+    expected = dice.groupby(["class_id", place.rename("bin")]).size()
+    pd.testing.assert_series_equal(
+        found.set_index(["class_id", "bin"]).n_samples, expected, check_names=False, check_index_type=False
+    )
+    np.testing.assert_allclose(found.low, found.bin / 50)
+    np.testing.assert_allclose(found.high - found.low, 0.02)
+    assert found.class_name.tolist() == [CLASSES.names[i] for i in found.class_id]
+
+
+def test_the_schemas():
+    found = report(random_samples(3))
+    assert (found.classes.schema, found.slices.schema) == (tables.CLASSES, tables.SLICES)

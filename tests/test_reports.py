@@ -9,25 +9,46 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components import reports, run_files
-from components.reports import ReportSettings
+from components import parquet_files, reports, run_files
+from components.reports import Counted, ReportSettings
 from components.run_files import Run
 from schemas import tables
 from schemas.errors import AccountingError
 from schemas.records import RunTotals
-from schemas.summary import GroupState
+from schemas.summary import SliceReport
 
 STARTED = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
-STATES = [
-    (("all", 0), GroupState(n_present=1, true_positives=3, dice_sum=1.0, dice_sq=1.0, dice_min=1.0, dice_max=1.0))
-]
+EVERY = ["classes", "failures", "histograms", "replicates", "runs", "slices"]
+DIGEST = "0123456789abcdef" * 2
+
+
+def slice_report(name, replicates=2):
+    """A report whose rows say only which slice they are of."""
+
+    def rows(schema, count):
+        return pa.Table.from_pylist([{"slice": name}] * count, schema=schema)
+
+    kept = None if replicates is None else rows(tables.REPLICATES, replicates)
+    return SliceReport(name, rows(tables.CLASSES, 3), rows(tables.SLICES, 1), rows(tables.HISTOGRAMS, 4), kept)
+
+
+SLICES = [slice_report("all")]
+
+
+def counted(totals, shards=1, scored_now=None, duplicate_ids=0):
+    return Counted(totals, shards, totals.scored if scored_now is None else scored_now, duplicate_ids, DIGEST)
+
+
+def slices_of(settings, table):
+    path = f"{settings.run.folder(table)}/part-0.parquet"
+    return pq.read_table(path, partitioning=None).column("slice").to_pylist()
 
 
 @pytest.fixture
 def settings(tmp_path):
     run = Run(str(tmp_path), "2026-11-23", "r1", "cfg", "mdl")
     return ReportSettings(
-        run=run, classes=("a", "b"), foreground=(0,), max_failed_fraction=0.5, config='{"a": 1}', model="/m",
+        run=run, max_failed_fraction=0.5, config='{"a": 1}', model="/m",
         versions=json.dumps({"python": "3"}), runner="FnApiRunner", started=STARTED,
     )  # fmt: skip
 
@@ -64,7 +85,7 @@ def test_broken_accounting_writes_nothing(settings, totals, shards):
     with pytest.raises(
         AccountingError, match=f"expected {shards} shards and records = scored .* but the sample files hold"
     ):
-        reports.write(settings, totals, shards, 3, STATES)
+        reports.write(settings, counted(totals, shards), SLICES)
     assert parts(settings) == []
 
 
@@ -73,50 +94,52 @@ def test_failures_without_their_rows_write_nothing(settings, rows):
     if rows:
         fail(settings, rows)
     with pytest.raises(AccountingError, match=rf"expected 2 rows in .*/failures/.*, but it has {rows}"):
-        reports.write(settings, RunTotals(1, 5, 3, 2), 1, 3, STATES)
+        reports.write(settings, counted(RunTotals(1, 5, 3, 2)), SLICES)
     assert set(parts(settings)) <= {"failures"}
 
 
 def test_a_run_without_failures_has_an_empty_table(settings):
-    reports.write(settings, RunTotals(1, 5, 5, 0), 1, 5, STATES)
-    assert parts(settings) == ["classes", "failures", "runs", "slices"]
+    reports.write(settings, counted(RunTotals(1, 5, 5, 0)), SLICES)
+    assert parts(settings) == EVERY
     table = pq.read_table(f"{settings.run.folder('failures')}/part-0.parquet", partitioning=None)
     assert (table.num_rows, table.schema.names) == (0, tables.FAILURES.names)
 
 
 def test_the_tables_and_their_place(settings):
     fail(settings, 2)
-    path = reports.write(settings, RunTotals(1, 5, 3, 2), 1, 3, STATES)
+    path = reports.write(settings, counted(RunTotals(1, 5, 3, 2)), SLICES)
     assert path == f"{settings.run.output}/runs/eval_date=2026-11-23/run_id=r1/part-0.parquet"
-    classes = pq.read_table(f"{settings.run.folder('classes')}/part-0.parquet", partitioning=None).to_pylist()
-    assert [(r["slice"], r["class_name"], r["true_positives"]) for r in classes] == [("all", "a", 3)]
+    assert {table: len(slices_of(settings, table)) for table in ("classes", "slices", "histograms", "replicates")} == {
+        "classes": 3, "slices": 1, "histograms": 4, "replicates": 2
+    }  # fmt: skip
     (row,) = pq.read_table(path, partitioning=None).to_pylist()
     assert (row["status"], row["shards"], row["records"], row["scored"], row["failed"]) == ("done", 1, 5, 3, 2)
     assert (row["config_fingerprint"], row["model_fingerprint"], row["started"]) == ("cfg", "mdl", STARTED)
+    assert (row["duplicate_ids"], row["digest"]) == (0, DIGEST)
 
 
 def test_the_runs_row_is_written_last(settings, monkeypatch):
-    order, write_table = [], run_files.write_table
+    order, write_tables = [], run_files.write_tables
 
-    def noted(table, run, name, file):
+    def noted(written, schema, run, name, file):
         order.append(name)
-        return write_table(table, run, name, file)
+        return write_tables(written, schema, run, name, file)
 
-    monkeypatch.setattr(run_files, "write_table", noted)
-    reports.write(settings, RunTotals(1, 5, 5, 0), 1, 5, STATES)
+    monkeypatch.setattr(run_files, "write_tables", noted)
+    reports.write(settings, counted(RunTotals(1, 5, 5, 0)), SLICES)
     assert order[-1] == "runs"
-    assert sorted(order) == ["classes", "failures", "runs", "slices"]
+    assert sorted(order) == EVERY
 
 
 def test_writing_again_replaces(settings):
     for _ in range(2):
-        reports.write(settings, RunTotals(1, 5, 5, 0), 1, 0, STATES)
-    assert parts(settings) == ["classes", "failures", "runs", "slices"]
+        reports.write(settings, counted(RunTotals(1, 5, 5, 0)), SLICES)
+    assert parts(settings) == EVERY
 
 
 @pytest.mark.parametrize(("scored_now", "rate"), [(40, 4.0), (0, None)])
 def test_speed_is_of_this_attempt(settings, scored_now, rate):
-    row = reports.run_row(settings, RunTotals(1, 100, 100, 0), scored_now, STARTED + timedelta(seconds=10))
+    row = reports.run_row(settings, counted(RunTotals(1, 100, 100, 0), 1, scored_now), STARTED + timedelta(seconds=10))
     assert (row["seconds"], row["samples_per_second"]) == (10.0, rate)
     assert set(row) == set(tables.RUNS.names)
 
@@ -124,5 +147,36 @@ def test_speed_is_of_this_attempt(settings, scored_now, rate):
 def test_a_run_over_budget_is_written_and_says_so(settings):
     fail(settings, 2)
     strict = dataclasses.replace(settings, max_failed_fraction=0.0)
-    path = reports.write(strict, RunTotals(1, 5, 3, 2), 1, 3, STATES)
+    path = reports.write(strict, counted(RunTotals(1, 5, 3, 2)), SLICES)
     assert pq.read_table(path, partitioning=None).column("status").to_pylist() == ["over_failure_budget"]
+
+
+def test_all_is_first_and_then_the_slices_by_name(settings):
+    given = [slice_report(name) for name in ("z=1", "all", "a=2", "a=10")]
+    reports.write(settings, counted(RunTotals(1, 5, 5, 0)), given)
+    for table in ("classes", "slices", "histograms", "replicates"):
+        found = slices_of(settings, table)
+        assert list(dict.fromkeys(found)) == ["all", "a=10", "a=2", "z=1"], table
+        assert found == sorted(found, key=lambda name: (name != "all", name))
+
+
+def test_slices_whose_replicates_are_not_kept(settings):
+    reports.write(settings, counted(RunTotals(1, 5, 5, 0)), [slice_report("a=1", None), slice_report("all", 3)])
+    assert slices_of(settings, "replicates") == ["all"] * 3
+    assert slices_of(settings, "slices") == ["all", "a=1"]
+
+
+def test_a_run_without_samples_has_every_table(settings):
+    fail(settings, 1)
+    reports.write(settings, counted(RunTotals(1, 1, 0, 1)), [])
+    assert parts(settings) == EVERY
+    for table in ("classes", "slices", "histograms", "replicates"):
+        assert slices_of(settings, table) == []
+
+
+def test_many_slices_are_written_in_row_groups(settings, monkeypatch):
+    monkeypatch.setattr(parquet_files, "ROWS_A_GROUP", 10)
+    reports.write(settings, counted(RunTotals(1, 5, 5, 0)), [slice_report(f"a={i:02}") for i in range(25)])
+    groups = pq.ParquetFile(f"{settings.run.folder('classes')}/part-0.parquet").metadata
+    assert [groups.row_group(i).num_rows for i in range(groups.num_row_groups)] == [12] * 6 + [3]
+    assert slices_of(settings, "slices") == [f"a={i:02}" for i in range(25)]

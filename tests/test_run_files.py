@@ -46,7 +46,16 @@ def write(run, rows=4, name="a.parquet", record=RECORD, **changed):
     ],
 )
 def test_file_name_is_readable_and_visible(path, stem):
-    assert re.fullmatch(re.escape(stem) + r"-[0-9a-f]{12}\.parquet", run_files.file_name(path))
+    assert re.fullmatch(re.escape(stem) + r"-[0-9a-f]{32}\.parquet", run_files.file_name(path))
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb", "-rf", "../x", "a/..", "%2e%2e", "é😀\u202e", "'\";", "n" * 255, "*?[", "a=b"]
+)
+def test_file_name_is_safe_everywhere(name):
+    found = run_files.file_name(f"/d/{name}")
+    assert re.fullmatch(r"[A-Za-z0-9-][A-Za-z0-9._-]*\.parquet", found)
+    assert len(found) <= 121
 
 
 def test_shards_of_one_name_in_two_folders_have_two_files():
@@ -55,7 +64,7 @@ def test_shards_of_one_name_in_two_folders_have_two_files():
 
 def test_a_committed_file(run):
     path = write(run)
-    assert run_files.committed(path, run, 2) == Committed("/data/a.tfrecord", path, 3, 2, 1)
+    assert run_files.committed(path, run, 2) == [Committed("/data/a.tfrecord", path, 3, 2, 1)]
     assert run_files.read_shard_record(path) == RECORD
 
 
@@ -72,7 +81,7 @@ def test_a_file_whose_rows_are_not_what_it_says(run, rows, changed):
 def test_a_file_of_another_config_or_model(run, what):
     path = write(run, **{f"{what}_fingerprint": "another-fingerprint"})
     expected = (
-        f"run 'r1' was begun with another {what}: .* has the fingerprint another-fing, now it is {what[0]}. Use ano"
+        f"run 'r1' was begun with another {what}: it had the fingerprint another-fing, now it is {what[0]} .* Use ano"
     )
     with pytest.raises(ReportError, match=expected):
         run_files.committed(path, run, 2)
@@ -97,7 +106,7 @@ def test_a_file_that_is_no_parquet(run, tmp_path, data):
 
 def test_a_file_of_another_schema_version():
     with pytest.raises(ReportError, match="expected a sample file of schema version 1"):
-        run_files.shard_record({b"dicebeam.schema_version": b"2", **RECORD.encode()}, "x")
+        run_files.shard_records({b"dicebeam.schema_version": b"2", **RECORD.encode()}, "x")
 
 
 def test_sample_files_are_those_under_a_final_name(run):

@@ -1,5 +1,6 @@
 """One file a shard, committed by rename when it is whole, in record order; nothing else stays behind."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -9,7 +10,7 @@ from components import run_files, sample_files, tally
 from components.run_files import Run
 from components.sample_files import ShardFiles, WriteSettings, _WriteShards
 from schemas import tables
-from schemas.errors import ReportError
+from schemas.errors import ReportError, StorageError
 from schemas.records import Failure, Lineage, Progress, SampleKey, ScoredBatch, Shard
 from tests.builders import sums_of
 
@@ -64,8 +65,8 @@ def test_a_shard_in_two_batches(settings):
 def test_the_file_says_what_it_is_of(settings):
     committed = write(settings, batch(0, [0], [1], done=2))
     record = run_files.read_shard_record(committed.path)
-    assert record == run_files.ShardRecord(SHARD.path, 500, 2, 1, 1, "cfg", "mdl")
-    assert run_files.committed(committed.path, settings.run, 2).scored == 1
+    assert record == run_files.ShardRecord(SHARD.path, 500, 2, 1, 1, "cfg", "mdl", class_ids=(0, 1))
+    assert [c.scored for c in run_files.committed(committed.path, settings.run, 2)] == [1]
 
 
 def test_nothing_is_under_a_final_name_before_the_end(settings):
@@ -97,6 +98,16 @@ def test_many_row_groups(settings, monkeypatch):
     write(settings, *batches, batch(5, done=10, pending=10))
     (name,) = files_below(settings)
     assert pq.ParquetFile(f"{settings.run.folder('samples')}/{name}").num_row_groups == 5
+
+
+def test_long_ids_make_small_row_groups(settings, monkeypatch):
+    monkeypatch.setattr(sample_files, "TEXT_A_GROUP", 1000)
+    batches = [batch(i, [2 * i, 2 * i + 1], pending=2 * i + 2) for i in range(5)]
+    long = [replace(b, keys=tuple(replace(key, sample_id="x" * 125) for key in b.keys)) for b in batches]
+    write(settings, *long, batch(5, done=10, pending=10))
+    (name,) = files_below(settings)
+    file = pq.ParquetFile(f"{settings.run.folder('samples')}/{name}")
+    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [8, 8, 4]
 
 
 def test_failures_are_in_record_order_in_many_groups(settings, monkeypatch):
@@ -136,7 +147,7 @@ def test_failures_are_committed_before_samples(settings, monkeypatch):
 def test_a_commit_that_fails_leaves_the_shard_to_be_done_again(settings, monkeypatch):
     files = ShardFiles(SHARD, settings)
     monkeypatch.setattr(sample_files.filesystems, "rename", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(StorageError, match="parquet cannot be written: disk full"):
         files.add(batch(0, [0], done=1))
     files.abort()
     assert files_below(settings) == []

@@ -1,12 +1,15 @@
 """Globs to shards, and which of them a run has scored already."""
 
+import os
+from pathlib import Path
+
 import pyarrow.parquet as pq
 import pytest
 
 from components import filesystems, run_files, shards
 from components.run_files import Run
 from schemas import tables
-from schemas.errors import ConfigError, ReportError
+from schemas.errors import ConfigError, ReportError, StorageError
 from schemas.records import Shard
 
 
@@ -54,6 +57,14 @@ def test_a_pattern_that_matches_nothing_is_named(tmp_path, monkeypatch):
         shards.find(["a.x", "b*.x"])
 
 
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff.x"))).write_bytes(b"1")
+    with pytest.raises(
+        ConfigError, match=r"examples: expected names in UTF-8, but got b'.*/a\\xff\.x'; rename the file"
+    ):
+        shards.find([f"{tmp_path}/*.x"])
+
+
 def test_a_new_run_has_everything_to_do(run):
     found = [Shard("/d/a", 1), Shard("/d/b", 2)]
     assert shards.split(found, run) == (found, [])
@@ -85,3 +96,26 @@ def test_a_shard_that_has_changed_since_it_was_scored_is_refused(run):
     commit(run, "/d/b")
     with pytest.raises(ReportError, match=r"/d/b had 2 bytes when it was scored and has 9 now; use another --run-id"):
         shards.split([Shard("/d/b", 9)], run)
+
+
+def test_the_shards_of_the_plan(tmp_path):
+    touch(tmp_path, "a.x", "b.x")
+    planned = shards.listing(shards.find([f"{tmp_path}/*.x"]))
+    assert planned.startswith("2 shards of 6 bytes (")
+    assert names(shards.find_planned([f"{tmp_path}/*.x"], planned)) == ["a.x", "b.x"]
+
+
+@pytest.mark.parametrize("change", ["gone", "new", "grown", "renamed"])
+def test_examples_that_change_after_the_plan_are_no_silent_loss(tmp_path, change):
+    touch(tmp_path, "a.x", "b.x")
+    planned = shards.listing(shards.find([f"{tmp_path}/*.x"]))
+    {
+        "gone": (tmp_path / "a.x").unlink,
+        "new": lambda: touch(tmp_path, "c.x"),
+        "grown": lambda: (tmp_path / "a.x").write_bytes(b"1234"),
+        "renamed": lambda: (tmp_path / "a.x").rename(tmp_path / "c.x"),
+    }[change]()
+    with pytest.raises(
+        StorageError, match=r"examples have changed since the run was planned: expected 2 shards of 6 b"
+    ):
+        shards.find_planned([f"{tmp_path}/*.x"], planned)

@@ -39,6 +39,11 @@ def test_samples_without_slices():
     assert columns(tables.samples_schema([])) == {**SAMPLES_HEAD, **SAMPLES_TAIL}
 
 
+METRICS = [
+    "dice_mean", "dice_pooled", "iou_mean", "iou_pooled", "precision_pooled", "recall_pooled", "soft_dice_mean",
+]  # fmt: skip
+
+
 def test_classes():
     assert columns(tables.CLASSES) == {
         "slice": TEXT, "class_id": ID, "class_name": TEXT,
@@ -46,15 +51,38 @@ def test_classes():
         **spelled("true_positives false_positives false_negatives pixels ignored_pixels", COUNT),
         **spelled("soft_intersection soft_predicted soft_predicted_sq", NUMBER),
         **spelled("dice_mean dice_std dice_min dice_p05 dice_p25 dice_p50 dice_p75 dice_p95 dice_max", NUMBER),
-        **spelled("dice_mean_low dice_mean_high dice_pooled iou_mean iou_pooled precision_pooled", NUMBER),
-        **spelled("recall_pooled soft_dice_mean", NUMBER),
+        **{name: NUMBER for metric in METRICS for name in (metric, f"{metric}_low", f"{metric}_high")},
     }  # fmt: skip
+    assert [name for name in tables.CLASSES.names if name.endswith("_low")] == [f"{m}_low" for m in METRICS]
+
+
+def test_histograms():
+    assert columns(tables.HISTOGRAMS) == {
+        "slice": TEXT, "class_id": ID, "class_name": TEXT, "bin": ID, "low": NUMBER, "high": NUMBER, "n_samples": COUNT
+    }  # fmt: skip
+
+
+def test_replicates():
+    means = "dice_mean iou_mean soft_dice_mean dice_pooled iou_pooled precision_pooled recall_pooled"
+    assert columns(tables.REPLICATES) == {
+        "slice": TEXT, "class_id": ID, "class_name": TEXT, "replicate": ID, **spelled(means, NUMBER)
+    }  # fmt: skip
+
+
+def test_replicates_have_every_statistic_that_has_an_interval():
+    with_interval = {name.removesuffix("_low") for name in tables.CLASSES.names if name.endswith("_low")}
+    assert with_interval <= set(tables.REPLICATES.names)
 
 
 def test_slices():
     assert columns(tables.SLICES) == {
-        "slice": TEXT, "n_samples": COUNT, **spelled("dice_mean dice_mean_low dice_mean_high dice_pooled", NUMBER)
+        "slice": TEXT, "n_samples": COUNT,
+        **spelled("dice_mean dice_mean_low dice_mean_high dice_pooled dice_pooled_low dice_pooled_high", NUMBER),
     }  # fmt: skip
+
+
+def test_every_table_says_what_a_row_is():
+    assert tuple(tables.ROWS) == tables.TABLES == ("samples", *tables.FIXED)
 
 
 def test_failures():
@@ -66,13 +94,13 @@ def test_failures():
 def test_runs():
     assert columns(tables.RUNS) == {
         **spelled("status config config_fingerprint model model_fingerprint", TEXT),
-        **spelled("shards records scored failed", COUNT),
+        **spelled("shards records scored failed duplicate_ids", COUNT), "digest": TEXT,
         **spelled("versions runner", TEXT), "started": TIME, "finished": TIME,
         **spelled("seconds samples_per_second", NUMBER),
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("schema", [tables.CLASSES, tables.SLICES, tables.FAILURES, tables.RUNS])
+@pytest.mark.parametrize("schema", tables.FIXED.values(), ids=tables.FIXED)
 def test_partition_keys_are_not_repeated_inside_the_files(schema):
     assert not {"eval_date", "run_id"} & set(schema.names)
 

@@ -1,0 +1,82 @@
+"""From committed sample files to tables: the end of an evaluation, and the whole of a summary. No TensorFlow here."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import apache_beam as beam
+
+from components import run_files
+from components.duplicates import CountDuplicates
+from components.report_rows import ClassSettings
+from components.reports import ReportSettings, WriteReports
+from components.run_files import Run
+from components.slice_state import BootstrapSettings
+from components.slicing import SliceFeature
+from components.summary import Summarize, SummarySettings
+from pipeline.config import Config
+from schemas import tables
+from schemas.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class TablesSettings:
+    """The settings of the stages that make the tables."""
+
+    summary: SummarySettings
+    report: ReportSettings
+
+
+def summary_settings(config: Config, run: Run, scored: Sequence[int]) -> SummarySettings:
+    """What is summarized, of the scored class ids."""
+    column_of = dict(zip(config.slice_features, tables.slice_columns(config.slice_features), strict=True))
+    foreground = tuple(place for place, class_id in enumerate(scored) if class_id in config.foreground_ids)
+    specs = (
+        tuple(SliceFeature(part.feature, column_of[part.feature], part.edges) for part in spec)
+        for spec in config.slices
+    )
+    return SummarySettings(
+        run=run,
+        classes=ClassSettings(tuple(scored), tuple(config.classes[i] for i in scored), foreground),
+        slices=tuple(specs),
+        bootstrap=BootstrapSettings(config.bootstrap.replicates, config.bootstrap.seed, config.cluster is not None),
+        cluster=column_of[config.cluster] if config.cluster else None,
+        keep_slices=config.bootstrap.keep_slices,
+    )
+
+
+def check_foreground(config: Config, scored: Collection[int]) -> None:
+    """Refuse foreground classes that are not scored.
+
+    Raises:
+        ConfigError: naming them, and the classes that are.
+    """
+    unscored = [name for name in config.foreground or () if config.classes.index(name) not in scored]
+    if unscored:
+        names = [config.classes[i] for i in scored]
+        msg = f"foreground: {unscored} has no channel in the model's output; only {names} is scored"
+        raise ConfigError(msg)
+
+
+def write_tables(
+    paths: beam.PCollection[str],
+    settings: TablesSettings,
+    shards: beam.PCollection[int],
+    scored_now: beam.PCollection[int],
+) -> beam.PCollection[str]:
+    """Wire the tables of a run from its committed sample files; gives the path of the `runs` row."""
+    summary = paths | "Summarize" >> Summarize(settings.summary)
+    duplicate_ids = paths | "CountDuplicates" >> CountDuplicates()
+    counted = (summary.totals, shards, scored_now, duplicate_ids, summary.digest)
+    return summary.slices | "WriteReports" >> WriteReports(settings.report, *counted)
+
+
+def summarize(pipeline: beam.Pipeline, settings: TablesSettings, shards: int) -> beam.PCollection[str]:
+    """Wire a summary of a run that has so many shards; gives the path of the `runs` row."""
+    paths = (
+        pipeline
+        | "Run" >> beam.Create([settings.report.run], reshuffle=False)
+        | "SampleFiles" >> beam.FlatMap(run_files.sample_paths)
+    )
+    count = pipeline | "Shards" >> beam.Create([shards], reshuffle=False)
+    scored_now = pipeline | "ScoredNow" >> beam.Create([0], reshuffle=False)
+    return write_tables(paths, settings, count, scored_now)
