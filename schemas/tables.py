@@ -12,7 +12,7 @@ import pyarrow as pa
 from schemas.errors import ConfigError
 
 SCHEMA_VERSION = "1"
-TABLES = ("samples", "classes", "slices", "histograms", "replicates", "failures", "runs")
+TABLES = ("samples", "classes", "slices", "histograms", "replicates", "failures", "runs", "verdicts")
 ROWS = {
     "samples": "one row for each sample and class, of runs that are not finished too",
     "classes": "one row for each run, slice and class: means, quantiles, intervals, sums",
@@ -21,6 +21,7 @@ ROWS = {
     "replicates": "one row for each run, slice, class and bootstrap replicate; class_id is NULL for the foreground",
     "failures": "one row for each record that could not be scored",
     "runs": "one row for each finished run",
+    "verdicts": "one row for each run that was gated, limit of a check, slice and class",
 }
 """What a row of each table is."""
 SHARD_METADATA = b"dicebeam.shard"
@@ -183,6 +184,31 @@ RUNS = pa.schema(
     ]
 )
 
+VERDICTS = pa.schema(
+    [
+        ("metric", pa.string()),
+        ("slice", pa.string()),
+        ("class_id", pa.int32()),
+        ("class_name", pa.string()),
+        ("limit_name", pa.string()),
+        ("threshold", pa.float64()),
+        ("verdict", pa.string()),
+        ("improved", pa.bool_()),
+        ("value", pa.float64()),
+        ("baseline", pa.float64()),
+        ("difference", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("p_value", pa.float64()),
+        ("n_pairs", pa.int64()),
+        ("minimum_detectable_drop", pa.float64()),
+        ("message", pa.string()),
+        ("run_verdict", pa.string()),
+        ("baseline_run_id", pa.string()),
+        ("decided", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
 FIXED = {
     "classes": CLASSES,
     "slices": SLICES,
@@ -190,6 +216,7 @@ FIXED = {
     "replicates": REPLICATES,
     "failures": FAILURES,
     "runs": RUNS,
+    "verdicts": VERDICTS,
 }
 """Schemas of the tables that have the same columns whatever the config; `samples` has one for each slice feature."""
 

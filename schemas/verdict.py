@@ -1,0 +1,144 @@
+"""The verdict of the gate: one object that every output is written from."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+
+PASS = "PASS"  # noqa: S105 - a verdict
+REGRESSED, OUT_OF_BOUNDS = "REGRESSED", "OUT_OF_BOUNDS"
+INCONCLUSIVE, NO_BASELINE, INVALID, SKIPPED = "INCONCLUSIVE", "NO_BASELINE", "INVALID", "SKIPPED"
+EXIT_CODES = {
+    INVALID: 5,
+    REGRESSED: 1,
+    OUT_OF_BOUNDS: 1,
+    NO_BASELINE: 4,
+    INCONCLUSIVE: 3,
+    PASS: 0,
+}
+"""The exit code of a run's verdict, the gravest first: a run's verdict is the gravest of its checks'."""
+
+RULES = ("absent_left_out", "absent_counts_as_1", "absent_counts_as_0")
+"""What a class counts as in a sample that neither has it nor is predicted to; the first is that of the tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckVerdict:
+    """What became of one limit of a check, for one class and slice.
+
+    class_id: None for the foreground, and where the metric is of the whole run.
+    limit_name, threshold: as in the config, `max_drop` and 0.01.
+    value, baseline: the metric's, of the run and of its baseline; difference is value - baseline.
+    low, high: 95 % interval of the difference, paired by sample (or by cluster).
+    p_value: two-sided, that there is no difference, after Holm's correction over all differences of the gate.
+    n_pairs: samples (or clusters) behind the difference.
+    minimum_detectable_drop: what is found REGRESSED with a probability of 80 % at this number of samples, at the least;
+        a rise where that is for the worse.
+    improved: better than the baseline, and significantly so.
+    """
+
+    metric: str
+    slice: str
+    class_id: int | None
+    class_name: str | None
+    limit_name: str
+    threshold: float
+    verdict: str
+    message: str
+    value: float | None = None
+    baseline: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    n_pairs: int | None = None
+    minimum_detectable_drop: float | None = None
+    improved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """Mean Dice of the foreground over all samples under one rule for absent classes, and what the gate says under it.
+
+    low, high: 95 % interval of the difference.
+    """
+
+    rule: str
+    verdict: str
+    value: float | None
+    baseline: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class GateVerdict:
+    """What the gate says of a run.
+
+    verdict: the gravest of the checks', or INVALID where the run itself or the comparison is.
+    reasons: what is to be said of the run as a whole, why it is INVALID or has no baseline first.
+    baseline_kind: what the config asks for: blessed, previous or a run id.
+    common_samples: samples that were compared, where not all were; None where the runs have the same.
+    lost, added: samples that only the baseline, or only the run has.
+    headline: one for each of RULES; empty where the run has no such value.
+    """
+
+    verdict: str
+    run_id: str
+    eval_date: str
+    baseline_kind: str
+    baseline_run_id: str | None
+    decided: datetime
+    status: str
+    model: str | None
+    baseline_model: str | None
+    records: int
+    scored: int
+    failed: int
+    checks: tuple[CheckVerdict, ...]
+    headline: tuple[Headline, ...] = ()
+    reasons: tuple[str, ...] = ()
+    common_samples: int | None = None
+    lost: int = 0
+    added: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """What the command exits with."""
+        return EXIT_CODES[self.verdict]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many checks have each verdict, gravest first, those that none has left out."""
+        found = [check.verdict for check in self.checks]
+        return {name: found.count(name) for name in (*EXIT_CODES, SKIPPED) if name in found}
+
+    def to_json(self) -> str:
+        """As JSON, indented, ASCII alone; numbers that are not finite do not occur."""
+        return json.dumps({**asdict(self), "decided": self.decided.isoformat()}, indent=1, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "GateVerdict":
+        """What `to_json` made; keys of a later version are left out."""
+        values = json.loads(text)
+        values["decided"] = datetime.fromisoformat(values["decided"])
+        values["checks"] = tuple(CheckVerdict(**_known(CheckVerdict, check)) for check in values["checks"])
+        values["headline"] = tuple(Headline(**_known(Headline, line)) for line in values["headline"])
+        values["reasons"] = tuple(values["reasons"])
+        return cls(**_known(cls, values))
+
+
+def _known(kind: Any, values: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - a dataclass
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in values.items() if name in names}
+
+
+def gravest(verdicts: Iterable[str]) -> str:
+    """The verdict of several: the first of EXIT_CODES that is among them.
+
+    Nothing, or nothing but skipped checks, is INVALID: a gate that has looked at nothing does not pass.
+    """
+    found = set(verdicts)
+    return next((verdict for verdict in EXIT_CODES if verdict in found), INVALID)
