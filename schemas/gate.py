@@ -16,6 +16,8 @@ OF_THE_RUN = ("failed_fraction", "samples_per_second")
 """Metrics that no class and no slice has; compared as they are, without statistics."""
 METRICS = (*HIGHER_IS_BETTER, *LOWER_IS_BETTER, *OF_THE_RUN)
 _SHORT = {"iou": "iou_pooled", "precision": "precision_pooled", "recall": "recall_pooled"}
+ANY = "*"
+"""Every class, or every slice; within a slice's name any part of a value."""
 LIMITS = ("min", "max", "max_drop", "max_rise")
 """Absolute ones first; the others are margins of the change against the baseline."""
 
