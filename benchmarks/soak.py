@@ -26,10 +26,10 @@ from pipeline import quiet
 
 quiet.load_tensorflow(verbose=False)
 
-import numpy as np  # noqa: E402 - only now, so that TensorFlow's notices stay away
+import numpy as np
 
-from benchmarks import synthetic  # noqa: E402
-from components import query, tfrecord  # noqa: E402
+from benchmarks import synthetic
+from components import query, tfrecord
 
 RUN_ID = "soak"
 SIZE = 32

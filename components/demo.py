@@ -82,7 +82,7 @@ def write_shards(folder: Path, samples: int) -> None:
 def _examples(samples: int) -> Iterator[bytes]:
     rng = np.random.default_rng(SEED)
     for i in range(samples):
-        site = list(SITES)[int(rng.random() < 0.3)]  # noqa: PLR2004
+        site = list(SITES)[int(rng.random() < 0.3)]
         image, mask = scene(rng, SITES[site])
         features = {
             "image/encoded": tf.io.encode_png(image).numpy(),
@@ -109,7 +109,7 @@ def scene(rng: np.random.Generator, light: float) -> tuple[NDArray[np.uint8], ND
     return np.round(noisy * 255).astype(np.uint8), mask
 
 
-def _module(blur: int, square_bias: float) -> Any:  # noqa: ANN401 - a tf.Module of a class made here
+def _module(blur: int, square_bias: float) -> Any:
     class ColourModel(tf.Module):
         """Softmax over the distance of each blurred pixel to the classes' colours."""
 

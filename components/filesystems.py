@@ -39,7 +39,7 @@ def is_remote(path: str) -> bool:
 
 def absolute(path: str) -> str:
     """The path or pattern as a worker in any directory can open it."""
-    return path if is_remote(path) else os.path.abspath(Path(path).expanduser())  # noqa: PTH100 - "..", not links
+    return path if is_remote(path) else os.path.abspath(Path(path).expanduser())
 
 
 def match(pattern: str) -> list[Shard]:
@@ -50,7 +50,7 @@ def match(pattern: str) -> list[Shard]:
     if is_remote(pattern):
         found = [Shard(f.path, f.size_in_bytes) for f in FileSystems.match([pattern])[0].metadata_list]
     else:
-        paths = (Path(path) for path in glob.iglob(absolute(pattern), recursive=True))  # noqa: PTH207 - follows links
+        paths = (Path(path) for path in glob.iglob(absolute(pattern), recursive=True))
         found = [Shard(str(path), path.stat().st_size) for path in paths if path.is_file()]
     return sorted(found, key=lambda shard: shard.path)
 

@@ -107,11 +107,19 @@ def _tested(item: Item, known: CheckVerdict, groups: tuple[Group, Group], metric
     now, before = groups
     if now.replicates is None or before.replicates is None:
         return replace(known, verdict=verdicts.INVALID, message=messages.no_replicates(item))
-    values, drawn = (now.values[metric], before.values[metric]), (now.replicates[metric], before.replicates[metric])
-    apart = differences.difference(*values, *drawn, known.n_pairs or 0)
-    if apart is None:
+    found = apart(now, before, metric)
+    if found is None:
         return replace(known, verdict=verdicts.INVALID, message=messages.undefined(item))
-    return _Tested(known, differences.of_rates(apart) if item.check.metric in LOWER_IS_BETTER else apart)
+    return _Tested(known, found)
+
+
+def apart(now: Group, before: Group, metric: str) -> Difference | None:
+    """How far a metric of two groups is apart; None where it cannot be said."""
+    if now.replicates is None or before.replicates is None:
+        return None
+    values, drawn = (now.values[metric], before.values[metric]), (now.replicates[metric], before.replicates[metric])
+    found = differences.difference(*values, *drawn, min(now.units(metric), before.units(metric)))
+    return differences.of_rates(found) if found and metric in LOWER_IS_BETTER else found
 
 
 def _made(
@@ -131,13 +139,14 @@ def _made(
         threshold=item.threshold,
         verdict=verdict,
         message=message,
-        value=_number(value),
-        baseline=_number(baseline),
+        value=number(value),
+        baseline=number(baseline),
         n_pairs=n_pairs if item.relative else None,
     )
 
 
-def _number(value: float | None) -> float | None:
+def number(value: float | None) -> float | None:
+    """A number, or None where it is undefined."""
     return None if value is None or np.isnan(value) else float(value)
 
 
@@ -160,18 +169,18 @@ def _of_the_run(item: Item, compared: Compared) -> CheckVerdict:
         return replace(known, verdict=verdicts.INCONCLUSIVE, message=messages.not_measured(item))
     if not item.relative:
         return _absolute(item, known)
-    apart = value - (baseline or 0.0)
-    worse = apart if rises(item.check.metric) else -apart
+    change = value - (baseline or 0.0)
+    worse = change if rises(item.check.metric) else -change
     verdict = verdicts.REGRESSED if worse > item.threshold else verdicts.PASS
-    return replace(known, verdict=verdict, difference=apart, message=messages.change_of_run(item, apart, worse))
+    return replace(known, verdict=verdict, difference=change, message=messages.change_of_run(item, change, worse))
 
 
 def _judged(look: _Tested, p_value: float, family: int) -> CheckVerdict:
     """The verdict of a difference, now that its corrected p-value is known."""
-    known, apart = look.verdict, look.difference
-    low, high = apart.interval
+    known, found = look.verdict, look.difference
+    low, high = found.interval
     sign = -1 if rises(known.metric) else 1
-    change, worst = sign * apart.value, min(sign * low, sign * high)
+    change, worst = sign * found.value, min(sign * low, sign * high)
     significant = p_value < ALPHA
     if change < -known.threshold and significant:
         verdict = verdicts.REGRESSED
@@ -182,11 +191,11 @@ def _judged(look: _Tested, p_value: float, family: int) -> CheckVerdict:
     judged = replace(
         known,
         verdict=verdict,
-        difference=apart.value,
+        difference=found.value,
         low=low,
         high=high,
         p_value=p_value,
-        minimum_detectable_drop=differences.minimum_detectable(apart, known.threshold, family),
+        minimum_detectable_drop=differences.minimum_detectable(found, known.threshold, family),
         improved=change > 0 and significant,
     )
     return replace(judged, message=messages.relative(judged))

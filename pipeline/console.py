@@ -112,11 +112,11 @@ def _files(files: "Sequence[Shard]") -> str:
     return f"{len(files):,} sample file{'s' * (len(files) != 1)} of {size}"
 
 
-def again(config: str, overrides: Sequence[str], run_id: str, flags: Sequence[str]) -> str:
+def again(config: str, overrides: Sequence[str], run_id: str, flags: Sequence[str], command: str = "evaluate") -> str:
     """Says with which command a run goes on."""
     options = [part for override in overrides for part in ("--set", override)]
     beam = ["--", *flags] if flags else []
-    return "to go on: " + shlex.join(["dicebeam", "evaluate", config, *options, "--run-id", run_id, *beam])
+    return "to go on: " + shlex.join(["dicebeam", command, config, *options, "--run-id", run_id, *beam])
 
 
 def notes(outcome: "Outcome", config: "Config") -> list[str]:
@@ -135,7 +135,7 @@ def duplicates_warning(outcome: "Outcome", output: str) -> str | None:
         return None
     run_id = outcome.run.run_id  # letters, digits and _.- alone: safe in SQL, and in a shell's double quotes
     sql = (
-        "SELECT sample_id, count(*) AS samples FROM (SELECT DISTINCT sample_id, shard, record FROM samples "  # noqa: S608
+        "SELECT sample_id, count(*) AS samples FROM (SELECT DISTINCT sample_id, shard, record FROM samples "
         f"WHERE run_id = '{run_id}') GROUP BY sample_id HAVING count(*) > 1 ORDER BY samples DESC"
     )
     return (

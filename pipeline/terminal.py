@@ -24,13 +24,18 @@ PIPED_WIDTH = 10_000
 
 def tell(out: "Console", outcome: "Outcome", settings: "Config", note: str | None = None) -> None:
     """The end of a run, with one more note if there is one, and the exit code of a run that is not valid."""
+    show(out, outcome, settings, note)
+    if not outcome.valid:
+        raise typer.Exit(INVALID)
+
+
+def show(out: "Console", outcome: "Outcome", settings: "Config", note: str | None = None) -> None:
+    """The end of a run, valid or not, with one more note if there is one."""
     from pipeline import console as printing
 
     printing.show_outcome(out, outcome, settings)
     for line in (*printing.notes(outcome, settings), *([note] if note else [])):
         say(line)
-    if not outcome.valid:
-        raise typer.Exit(INVALID)
 
 
 @contextmanager
@@ -47,7 +52,7 @@ def exits(*, verbose: bool) -> Iterator[None]:
             raise typer.Exit(stop.exit_code) from None
         except (typer.Exit, BrokenPipeError):
             raise  # a reader that has seen enough is no error; typer knows
-        except Exception as error:  # noqa: BLE001 - whatever it is, the shell gets an exit code and the user a line
+        except Exception as error:
             _fail(error, FAILED, verbose=verbose)
 
 

@@ -82,6 +82,11 @@ class CheckConfig(Settings):
         return self
 
     @property
+    def relative(self) -> bool:
+        """Whether a baseline is needed."""
+        return self.max_drop is not None or self.max_rise is not None
+
+    @property
     def limits(self) -> dict[Limit, float]:
         """The limits that are given, absolute ones first."""
         given: dict[Limit, float | None] = {
