@@ -12,7 +12,6 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,7 +39,7 @@ def is_remote(path: str) -> bool:
 
 def absolute(path: str) -> str:
     """The path or pattern as a worker in any directory can open it."""
-    return path if is_remote(path) else os.path.abspath(Path(path).expanduser())
+    return path if is_remote(path) else os.path.abspath(Path(path).expanduser())  # noqa: PTH100 - "..", not links
 
 
 def match(pattern: str) -> list[Shard]:
@@ -51,7 +50,7 @@ def match(pattern: str) -> list[Shard]:
     if is_remote(pattern):
         found = [Shard(f.path, f.size_in_bytes) for f in FileSystems.match([pattern])[0].metadata_list]
     else:
-        paths = (Path(path) for path in glob.iglob(absolute(pattern), recursive=True))
+        paths = (Path(path) for path in glob.iglob(absolute(pattern), recursive=True))  # noqa: PTH207 - follows links
         found = [Shard(str(path), path.stat().st_size) for path in paths if path.is_file()]
     return sorted(found, key=lambda shard: shard.path)
 
@@ -64,15 +63,6 @@ def below(folder: str, pattern: str) -> list[Shard]:
 def exists(path: str) -> bool:
     """Whether a file or folder is there. An object store has no folders: there, whether anything is below."""
     return bool(FileSystems.exists(path)) or (is_remote(path) and bool(below(path, "**")))
-
-
-def modified(path: str) -> datetime:
-    """When a file was last written, UTC."""
-    if is_remote(path):
-        seconds = FileSystems.match([glob.escape(path)])[0].metadata_list[0].last_updated_in_seconds
-    else:
-        seconds = Path(path).stat().st_mtime
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 @contextmanager
