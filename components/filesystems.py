@@ -12,6 +12,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -63,6 +64,15 @@ def below(folder: str, pattern: str) -> list[Shard]:
 def exists(path: str) -> bool:
     """Whether a file or folder is there. An object store has no folders: there, whether anything is below."""
     return bool(FileSystems.exists(path)) or (is_remote(path) and bool(below(path, "**")))
+
+
+def modified(path: str) -> datetime:
+    """When a file was last written, UTC."""
+    if is_remote(path):
+        seconds = FileSystems.match([glob.escape(path)])[0].metadata_list[0].last_updated_in_seconds
+    else:
+        seconds = Path(path).stat().st_mtime
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from components import verdict_words as words
 from pipeline.safe_text import shown
-from schemas.verdict import INCONCLUSIVE, NO_BASELINE, PASS, SKIPPED, CheckVerdict, GateVerdict
+from schemas.verdict import INCONCLUSIVE, INVALID, NO_BASELINE, PASS, SKIPPED, CheckVerdict, GateVerdict
 
 MOST_PASSES, MOST_MESSAGES, MOST_REASONS = 30, 10, 20
 _LINE = 2000
@@ -101,7 +101,8 @@ def _hidden(checks: Sequence[CheckVerdict]) -> Text:
 
 def _said(check: CheckVerdict, verdict: GateVerdict) -> bool:
     """Whether the table, or a reason for all checks, says enough of a check."""
-    return words.passed(check) or any(check.message.endswith(reason) for reason in verdict.reasons)
+    for_all = check.verdict in (NO_BASELINE, INVALID)
+    return words.passed(check) or (for_all and any(check.message.endswith(reason) for reason in verdict.reasons))
 
 
 def _line(console: Console, text: Text) -> None:

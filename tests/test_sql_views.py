@@ -1,41 +1,32 @@
 """The views: what they count, pair and leave out."""
-
 # ruff: noqa: S608 - the statements are the point
+
 import re
 from importlib import resources
 
-# ruff: noqa: S608 - the statements are the point
 import duckdb
 import pyarrow as pa
 import pytest
 
-# ruff: noqa: S608 - the statements are the point
 from components import query, run_files, sql_views
 from schemas import tables
 from schemas.errors import ConfigError
 from tests import history
 
-# ruff: noqa: S608 - the statements are the point
 VIEWS = {view.name: view for view in sql_views.views()}
 TEXT = resources.files("schemas").joinpath("views.sql").read_text(encoding="utf-8")
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 def test_every_view_is_read_and_says_what_a_row_is():
     assert list(VIEWS) == re.findall(r"^CREATE OR REPLACE VIEW (\w+)", TEXT, re.MULTILINE)
     assert len(VIEWS) == 12
     assert all(re.match(r"one row\b", view.rows) for view in VIEWS.values())
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 def test_a_view_knows_what_it_is_made_of():
     assert VIEWS["worst_slices"].needs({"slices", "latest_run", "samples", "runs"}) == {"slices", "latest_run"}
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 def test_views_whose_tables_are_not_there_are_left_out():
     names = [view.name for view in sql_views.possible({"runs", "classes"}, set(tables.TABLES))]
     assert names == ["finished_runs", "latest_run", "latest_classes", "class_history", "empty_mask_rules",
@@ -43,8 +34,6 @@ def test_views_whose_tables_are_not_there_are_left_out():
     assert len(sql_views.possible(set(tables.TABLES), set(tables.TABLES))) == len(VIEWS)
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 @pytest.mark.parametrize("name", VIEWS)
 def test_no_view_counts_a_run_that_is_not_finished(name, nights):
     rows = query.query(nights[0], f"SELECT DISTINCT run_id FROM {name}").rows
@@ -52,14 +41,10 @@ def test_no_view_counts_a_run_that_is_not_finished(name, nights):
     assert ("stopped",) not in rows
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 def test_the_run_that_is_not_finished_has_samples(nights):
     assert query.query(nights[0], "SELECT count(*) FROM samples WHERE run_id = 'stopped'").rows == [(180,)]
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 def test_the_run_before_is_of_the_same_config(nights):
     sql = (
         "SELECT run_id, previous_run_id FROM finished_runs WHERE run_id IN ('night-00', 'trial', 'night-16') ORDER BY 1"
@@ -67,13 +52,9 @@ def test_the_run_before_is_of_the_same_config(nights):
     assert query.query(nights[0], sql).rows == [("night-00", None), ("night-16", "night-15"), ("trial", None)]
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 CHANGES = "FROM sample_changes WHERE run_id = 'night-{}' AND baseline_run_id = 'night-{}'"
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 @pytest.mark.parametrize(("run", "baseline", "pairs"), [(25, 24, 180), (21, 20, 177), (14, 13, 174), (14, 15, 174)])
 def test_no_sample_is_paired_twice(run, baseline, pairs, nights):
     """Two samples share an id. On night 14 one of them failed: the other's id is unique there, so neither is paired."""
@@ -81,8 +62,6 @@ def test_no_sample_is_paired_twice(run, baseline, pairs, nights):
     assert len(set(rows)) == len(rows) == pairs
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 def test_samples_that_share_an_id_are_paired_with_themselves(nights):
     columns, twins = "shard, record, dice, baseline_dice", "sample_id = 'scene-010' AND class_id = 0"
     found = query.query(nights[0], f"SELECT {columns} {CHANGES.format(25, 24)} AND {twins} ORDER BY shard").rows
@@ -93,23 +72,17 @@ def test_samples_that_share_an_id_are_paired_with_themselves(nights):
     ]
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 def test_two_chosen_runs_are_all_that_is_read(nights):
     plan = query.query(nights[0], f"EXPLAIN SELECT * {CHANGES.format(25, 24)}").rows[0][1]
     assert re.findall(r"Scanning Files: (\d+)/(\d+)", plan) == [("2", "64"), ("2", "64")]
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 def test_latest_changes_are_the_changes_of_the_latest_run(nights):
     latest = query.query(nights[0], "FROM latest_changes ORDER BY ALL")
     assert latest == query.query(nights[0], f"{CHANGES.format(29, 28)} ORDER BY ALL")
     assert latest.rows
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 def test_absent_everywhere_is_no_dice_and_all_right_or_all_wrong(tmp_path):
     run = run_files.Run(str(tmp_path), "2026-11-23", "r1", "c", "m")
     row = {"slice": "all", "class_id": 1, "n_samples": 4, "n_absent": 4, "pixels": 64, "ignored_pixels": 64}
@@ -124,8 +97,6 @@ def test_absent_everywhere_is_no_dice_and_all_right_or_all_wrong(tmp_path):
     assert query.query(str(tmp_path), f"SELECT {ratios} FROM pooled_metrics").rows == [(None,) * 8]
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 @pytest.mark.parametrize(("column", "kind"), [("digest", "VARCHAR"), ("finished", "TIMESTAMP WITH TIME ZONE")])
 def test_columns_that_an_older_version_did_not_write_are_null(tmp_path, column, kind):
     run = run_files.Run(str(tmp_path), "2026-11-23", "r1", "c", "m")
@@ -134,13 +105,9 @@ def test_columns_that_an_older_version_did_not_write_are_null(tmp_path, column, 
     assert query.query(str(tmp_path), f"SELECT {column}, typeof({column}) FROM latest_run").rows == [(None, kind)]
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 ALL = {"runs", "classes", *VIEWS}
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 @pytest.mark.parametrize(
     ("sql", "names"),
     [
@@ -158,8 +125,6 @@ def test_what_a_statement_can_be_about(sql, names):
     assert sql_views.mentioned(sql, {"runs", "classes"}) == names
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 def test_a_statement_opens_the_files_of_no_other_table(tmp_path):
     history.make(tmp_path, 1, 12)
     broken = next(tmp_path.glob("samples/*/*/*.parquet"))
@@ -169,8 +134,6 @@ def test_a_statement_opens_the_files_of_no_other_table(tmp_path):
         query.query(str(tmp_path), "SELECT count(*) FROM samples")
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 def test_latest_changes_read_the_samples_of_two_runs(nights):
     with query.connect(nights[0]) as connection:
         plan = connection.execute("EXPLAIN ANALYZE FROM latest_changes").fetchall()[0][1]
@@ -179,8 +142,6 @@ def test_latest_changes_read_the_samples_of_two_runs(nights):
     assert max(read) == 31  # `runs`, not the 64 files of `samples`
 
 
-# ruff: noqa: S608 - the statements are the point
-# ruff: noqa: S608 - the statements are the point
 def test_the_file_can_be_read_into_any_duckdb_as_its_first_lines_say(nights):
     sql = "SELECT run_id, class_name, dice_mean FROM latest_classes ORDER BY class_id"
     (create,) = re.findall(r"^--   (CREATE VIEW runs AS FROM .*);$", TEXT, re.MULTILINE)
@@ -189,6 +150,3 @@ def test_the_file_can_be_read_into_any_duckdb_as_its_first_lines_say(nights):
             connection.execute(create.replace("runs", name).replace("OUTPUT", nights[0]))
         connection.execute(TEXT)
         assert connection.execute(sql).fetchall() == query.query(nights[0], sql).rows
-
-
-# ruff: noqa: S608 - the statements are the point
