@@ -107,7 +107,24 @@ def test_no_baseline():
 def test_too_few_samples(limit, n):
     found = judge_one(car(n=n), car(n=200), **limit)
     assert found.verdict == INCONCLUSIVE
-    assert found.message == f"dice_mean of car: {n} samples to judge by, fewer than min_samples, 30"
+    assert found.message.startswith(f"dice_mean of car: {n} samples to judge by, fewer than min_samples, 30")
+    assert found.p_value is None
+
+
+def test_too_few_samples_say_what_they_would_find():
+    found = judge_one(car(0.75, 0.02, n=20), car(), max_drop=0.01)
+    assert (found.verdict, found.p_value) == (INCONCLUSIVE, None)
+    assert found.difference == pytest.approx(-0.05)
+    assert found.low < -0.05 < found.high
+    assert found.message.endswith(f"30; they find a drop of {found.minimum_detectable_drop:.4f} 4 times in 5")
+    assert judge_one(car(n=20), car(), metric="missed_rate", max_rise=0.1).message.endswith("4 times in 5")
+
+
+def test_too_few_samples_make_no_other_check_harder():
+    few = {**car(0.78, 0.008), **measured(group(2, "bus", 0.5, 0.1, n=5))}
+    before = {**car(), **measured(group(2, "bus", n=5))}
+    one, two = (judge(few, before, {"metric": "dice_mean", "class": name, "max_drop": 0.01}) for name in ("car", "*"))
+    assert two[0].p_value == one[0].p_value
 
 
 def test_too_few_samples_of_the_baseline_or_too_few_clusters():
