@@ -16,7 +16,7 @@ from pipeline import quiet
 
 quiet.load_tensorflow(verbose=False)
 
-from benchmarks import synthetic
+from benchmarks import synthetic  # noqa: E402 - only now, so that TensorFlow's notices stay away
 
 SHARDS = 4
 

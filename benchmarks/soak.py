@@ -26,10 +26,10 @@ from pipeline import quiet
 
 quiet.load_tensorflow(verbose=False)
 
-import numpy as np
+import numpy as np  # noqa: E402 - only now, so that TensorFlow's notices stay away
 
-from benchmarks import synthetic
-from components import query, tfrecord
+from benchmarks import synthetic  # noqa: E402
+from components import query, tfrecord  # noqa: E402
 
 RUN_ID = "soak"
 SIZE = 32

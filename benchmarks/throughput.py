@@ -19,13 +19,13 @@ from pipeline import quiet
 
 quiet.load_tensorflow(verbose=False)
 
-import tensorflow as tf
+import tensorflow as tf  # noqa: E402
 
-from benchmarks import synthetic
-from components import scoring, tfrecord
-from pipeline import run
-from pipeline.config import Config
-from pipeline.plan import Plan, make_plan
+from benchmarks import synthetic  # noqa: E402
+from components import scoring, tfrecord  # noqa: E402
+from pipeline import run  # noqa: E402
+from pipeline.config import Config  # noqa: E402
+from pipeline.plan import Plan, make_plan  # noqa: E402
 
 KEYS = ("image/encoded", "image/segmentation/class/encoded")
 

@@ -24,7 +24,7 @@ def _subject(metric: str, class_name: str | None, name: str) -> str:
 
 def number(value: float) -> str:
     """Four decimals, or one for large numbers such as samples per second."""
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"  # noqa: PLR2004
 
 
 def absolute(item: Item, value: float, *, outside: bool) -> str:

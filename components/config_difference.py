@@ -26,7 +26,7 @@ def summary(then: str, now: str) -> str:
     return "; ".join([*lines[:MAX_KEYS], f"and {len(lines) - MAX_KEYS} more keys"] if len(lines) > MAX_KEYS else lines)
 
 
-def _leaves(key: str, value: Any) -> Iterator[tuple[str, str]]:
+def _leaves(key: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
     """Every leaf as ASCII JSON, which holds no control characters, by its dotted key; empty mappings are leaves."""
     if isinstance(value, dict) and (value or not key):
         for name, inner in value.items():

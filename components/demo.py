@@ -35,6 +35,13 @@ classes: [background, disc, square]   # a class's place in the list is its id in
 features: deeplab                     # which tf.Example features hold image and mask: deeplab, tfds, or a mapping
 output_kind: softmax                  # softmax, sigmoid, softmax_logits, sigmoid_logits or class_ids
 slices: [site]                        # tf.Example features to break the results down by
+gate:                                 # what dicebeam gate and dicebeam nightly hold a run to
+  baseline: previous                  # the last run of another model; or blessed, or a run id
+  checks:
+    - {{metric: dice_mean, class: foreground, max_drop: 0.02}}
+    - {{metric: dice_mean, class: "*", slice: "site=*", max_drop: 0.05}}
+    - {{metric: missed_rate, class: "*", max_rise: 0.05}}
+    - {{metric: dice_mean, class: foreground, min: 0.8}}
 """
 
 
@@ -82,7 +89,7 @@ def write_shards(folder: Path, samples: int) -> None:
 def _examples(samples: int) -> Iterator[bytes]:
     rng = np.random.default_rng(SEED)
     for i in range(samples):
-        site = list(SITES)[int(rng.random() < 0.3)]
+        site = list(SITES)[int(rng.random() < 0.3)]  # noqa: PLR2004
         image, mask = scene(rng, SITES[site])
         features = {
             "image/encoded": tf.io.encode_png(image).numpy(),
@@ -109,7 +116,7 @@ def scene(rng: np.random.Generator, light: float) -> tuple[NDArray[np.uint8], ND
     return np.round(noisy * 255).astype(np.uint8), mask
 
 
-def _module(blur: int, square_bias: float) -> Any:
+def _module(blur: int, square_bias: float) -> Any:  # noqa: ANN401 - a tf.Module of a class made here
     class ColourModel(tf.Module):
         """Softmax over the distance of each blurred pixel to the classes' colours."""
 

@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 
-def dice_coefficient(
+def dice_coefficient(  # noqa: PLR0913 one keyword for each published choice
     y_true: tf.Tensor,
     y_pred: tf.Tensor,
     *,
@@ -61,7 +61,7 @@ def dice_coefficient(
     return weigh(values, class_weights, sample_weight, reduction)
 
 
-def dice_loss(
+def dice_loss(  # noqa: PLR0913
     y_true: tf.Tensor,
     y_pred: tf.Tensor,
     *,
@@ -117,7 +117,7 @@ def generalized_dice_loss(
     return values[:, 0] if reduction == "none" else values
 
 
-def tversky_loss(
+def tversky_loss(  # noqa: PLR0913
     y_true: tf.Tensor,
     y_pred: tf.Tensor,
     *,
@@ -161,7 +161,7 @@ def _power(loss: tf.Tensor, gamma: float) -> tf.Tensor:
 _EPSILON = 2.0**-23  # of float32
 
 
-def dice_cross_entropy_loss(
+def dice_cross_entropy_loss(  # noqa: PLR0913
     y_true: tf.Tensor,
     y_pred: tf.Tensor,
     *,

@@ -117,7 +117,7 @@ def _has_ids(y_true: tf.Tensor, y_pred: tf.Tensor) -> bool:
     """Whether y_true are class ids; refuses what is neither ids nor classes of y_pred."""
     if y_true.shape.rank is None or y_pred.shape.rank is None:
         raise ValueError("Expected y_true and y_pred of known rank.")
-    if y_pred.shape.rank < 2:
+    if y_pred.shape.rank < 2:  # noqa: PLR2004
         raise ValueError(f"Expected y_pred of shape [batch, ..., classes], but got {y_pred.shape}.")
     if y_true.shape.rank == y_pred.shape.rank:
         if y_true.shape[-1] == 1 and y_pred.shape[-1] not in {1, None}:

@@ -63,7 +63,7 @@ def difference(
     """
     apart = replicates - of_baseline
     apart = apart[~np.isnan(apart)]
-    if np.isnan(value) or np.isnan(baseline) or n < 2 or len(apart) < 2:
+    if np.isnan(value) or np.isnan(baseline) or n < 2 or len(apart) < 2:  # noqa: PLR2004
         return None
     spread = float(np.std(apart, ddof=1)) * np.sqrt(n / (n - 1))
     return Difference(value - baseline, 0.0 if spread < _ROUNDING else float(spread), n)

@@ -78,10 +78,10 @@ def _first_look(item: Item, gate: GateConfig, compared: Compared, rule: Mapping[
     now = gate_items.group_of(item, compared.now)
     if item.missing or now is None:
         return _made(item, verdicts.INVALID, f"{messages.subject(item)}: {item.missing or messages.not_in_run(item)}")
+    if not item.relative:  # of a value that was chosen under the rule of the tables
+        known = _made(item, verdicts.PASS, "", now.values[item.check.metric])
+        return _too_few(item, gate, now, now.units(item.check.metric), known) or _absolute(item, known)
     metric = rule.get(item.check.metric, item.check.metric)
-    if not item.relative:
-        known = _made(item, verdicts.PASS, "", now.values[metric])
-        return _too_few(item, gate, now, now.units(metric), known) or _absolute(item, known)
     before = gate_items.group_of(item, compared.before) if compared.before else None
     if before is None:
         unlike, why = (

@@ -56,7 +56,7 @@ def _bmp(data: bytes) -> Claim:
 def _jpeg(data: bytes) -> Claim:
     at = 2
     while (at := data.find(b"\xff", at)) >= 0:
-        while data[at] == 0xFF:
+        while data[at] == 0xFF:  # noqa: PLR2004 - any number of these may come before a marker
             at += 1
         marker = data[at]
         at += 1

@@ -32,7 +32,7 @@ class SegmentationModelHandler(ModelHandler[Batch, ScoredBatch, Scorer]):
         self,
         batch: Batch,
         model: Scorer,
-        inference_args: dict[str, Any] | None = None,
+        inference_args: dict[str, Any] | None = None,  # noqa: ARG002 - Beam's signature
     ) -> Iterable[ScoredBatch]:
         """One scored batch for a batch.
 

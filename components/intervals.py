@@ -16,7 +16,7 @@ CONFIDENCE = 0.95
 def tail(n: ArrayLike) -> NDArray[np.float64]:
     """The part of the replicates below the interval, and that above it; NaN for fewer than two samples."""
     n = np.asarray(n, np.float64)
-    enough = n >= 2
+    enough = n >= 2  # noqa: PLR2004
     n = np.where(enough, n, 2)
     t = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
     return np.where(enough, stats.norm.cdf(-t * np.sqrt(n / (n - 1))), np.nan)

@@ -21,7 +21,7 @@ from components.dice_sums import class_mean
 class _PerSample(keras.losses.Loss):
     """What the losses share: how inputs are read, and a config that holds every keyword."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 one keyword for each published choice
         self,
         *,
         from_logits: FromLogits = False,
@@ -59,7 +59,7 @@ class _PerSample(keras.losses.Loss):
 class _PerClass(_PerSample):
     """A loss of each class, of which the weighted mean is taken."""
 
-    def __init__(self, *, class_weights: Sequence[float] | None = None, **common: Any) -> None:
+    def __init__(self, *, class_weights: Sequence[float] | None = None, **common: Any) -> None:  # noqa: ANN401
         super().__init__(**common)
         self.class_weights = None if class_weights is None else list(class_weights)
 
@@ -78,7 +78,7 @@ class Dice(_PerClass):
         squared: bool = False,
         smooth_denominator: float | None = None,
         name: str | None = "dice",
-        **common: Any,
+        **common: Any,  # noqa: ANN401
     ) -> None:
         """Take the keywords of the function, and `name`, `reduction` and `dtype` as Keras does."""
         super().__init__(name=name, **common)
@@ -101,7 +101,7 @@ class Tversky(_PerClass):
         beta: float = 0.5,
         gamma: float = 1.0,
         name: str | None = "tversky",
-        **common: Any,
+        **common: Any,  # noqa: ANN401
     ) -> None:
         """Take the keywords of the function, and `name`, `reduction` and `dtype` as Keras does."""
         super().__init__(name=name, **common)
@@ -122,7 +122,7 @@ class GeneralizedDice(_PerSample):
         *,
         class_power: float = 2.0,
         name: str | None = "generalized_dice",
-        **common: Any,
+        **common: Any,  # noqa: ANN401
     ) -> None:
         """Take the keywords of the function, and `name`, `reduction` and `dtype` as Keras does."""
         super().__init__(name=name, **common)
@@ -144,7 +144,7 @@ class DiceCrossEntropy(_PerClass):
         cross_entropy_weight: float = 1.0,
         squared: bool = False,
         name: str | None = "dice_cross_entropy",
-        **common: Any,
+        **common: Any,  # noqa: ANN401
     ) -> None:
         """Take the keywords of the function, and `name`, `reduction` and `dtype` as Keras does."""
         super().__init__(name=name, **common)

@@ -68,7 +68,7 @@ def decode_png_mask(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
     except (tf.errors.OpError, ValueError) as error:
         raise SampleError(f"the mask cannot be decoded: {images.first_line(error)}", stage=STAGE) from error
     mask: NDArray[Any] = decoded[..., 0] if decoded.shape[-1] == 1 else decoded
-    if colour == images.GRAY and depth < 8:
+    if colour == images.GRAY and depth < 8:  # noqa: PLR2004 - bits
         mask = mask // np.uint8(255 // (2**depth - 1))
     return mask
 
@@ -96,7 +96,7 @@ def _unmapped(labels: LabelSettings) -> int:
 def _table(labels_json: str) -> NDArray[Any]:
     """Class id of every value of 16 bits; one lookup a pixel is the fastest mapping there is."""
     labels = LabelSettings.model_validate_json(labels_json)
-    return _map(np.arange(_TABLE_SIZE), labels).astype(np.uint8 if _unmapped(labels) < 256 else np.int32)
+    return _map(np.arange(_TABLE_SIZE), labels).astype(np.uint8 if _unmapped(labels) < 256 else np.int32)  # noqa: PLR2004
 
 
 def _map(stored: NDArray[Any], labels: LabelSettings) -> NDArray[np.int64]:
@@ -121,7 +121,7 @@ def _wide_class_ids(stored: NDArray[Any], labels: LabelSettings) -> NDArray[Any]
 
 
 def _refuse(unknown: NDArray[Any], labels: LabelSettings) -> None:
-    shown = ", ".join(str(value) for value in unknown[:10]) + (", ..." if unknown.size > 10 else "")
+    shown = ", ".join(str(value) for value in unknown[:10]) + (", ..." if unknown.size > 10 else "")  # noqa: PLR2004
     if labels.mask_values:
         expected = f"the values in mask_values ({', '.join(map(str, sorted(labels.mask_values)))})"
     else:

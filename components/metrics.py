@@ -37,7 +37,7 @@ class DiceCoefficient(keras.metrics.Metric):
         ValueError: no threshold and one class; an unknown average; inputs that `prepare` refuses.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 one keyword for each published choice
         self,
         classes: int,
         *,
@@ -85,7 +85,7 @@ class DiceCoefficient(keras.metrics.Metric):
         pixels = prepare(whole_ids(y_true, y_pred, self.inputs), y_pred, **self.inputs)
         sums = dice.overlap(
             tf.ensure_shape(pixels.probabilities, [None, None, self.classes]),
-            pixels.truth > 0.5,
+            pixels.truth > 0.5,  # noqa: PLR2004
             exclusive=self.threshold is None,
             valid=pixels.valid,
             threshold=0.5 if self.threshold is None else self.threshold,

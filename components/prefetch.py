@@ -32,7 +32,7 @@ def _futures(pool: ThreadPoolExecutor, function: Callable[[A], B], items: Iterab
     try:
         for item in items:
             yield pool.submit(function, item)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - raised when the results before it have been taken
         broken: Future[B] = Future()
         broken.set_exception(error)
         yield broken

@@ -124,7 +124,7 @@ def _make_views(connection: duckdb.DuckDBPyConnection, root: str, present: list[
     comments = {name: tables.ROWS[name] for name in present if name in wanted}
     for name in comments:
         rows = _rows(root, name)
-        connection.execute(f"CREATE VIEW {name} AS SELECT *{_missing(connection, name, rows)} FROM ({rows})")
+        connection.execute(f"CREATE VIEW {name} AS SELECT *{_missing(connection, name, rows)} FROM ({rows})")  # noqa: S608
     for view in sql_views.possible(set(present), set(tables.TABLES)):
         if view.name in wanted:
             connection.execute(view.statement)
@@ -142,12 +142,12 @@ def _rows(root: str, table: str) -> str:
     pattern = _quoted(f"{glob.escape(root)}/{table}/*/*/*.parquet")
     if "=" not in root:
         return (
-            f"SELECT * FROM read_parquet('{pattern}', hive_partitioning = true, "
+            f"SELECT * FROM read_parquet('{pattern}', hive_partitioning = true, "  # noqa: S608
             "hive_types = {'eval_date': DATE, 'run_id': VARCHAR}, union_by_name = true)"
         )
     part = "regexp_extract(\"/file\", '/eval_date=([^/]*)/run_id=([^/]*)/[^/]*$', {})"  # no column has a "/"
     return (
-        f'SELECT * EXCLUDE ("/file"), {part.format(1)}::DATE AS eval_date, {part.format(2)} AS run_id '
+        f'SELECT * EXCLUDE ("/file"), {part.format(1)}::DATE AS eval_date, {part.format(2)} AS run_id '  # noqa: S608
         f"FROM read_parquet('{pattern}', hive_partitioning = false, filename = '/file', union_by_name = true)"
     )
 

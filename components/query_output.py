@@ -122,7 +122,7 @@ def _plain_rows(batch: pa.RecordBatch) -> list[list[Any]]:
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:  # noqa: PLR0911, ANN401 - one line for each kind of value that DuckDB has
     """A value as JSON has it, with nothing rounded."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
@@ -147,7 +147,7 @@ def _plain_decimal(value: Decimal) -> int | float | str:
     return float(value) if len(value.as_tuple().digits) <= EXACT_DIGITS else str(value)
 
 
-def _parquet(reader: pa.RecordBatchReader, file: Any) -> int:
+def _parquet(reader: pa.RecordBatchReader, file: Any) -> int:  # noqa: ANN401
     _check_names(reader.schema.names)
     count = 0
     try:

@@ -96,10 +96,10 @@ def report(name: str, totals: Totals, settings: ClassSettings, *, keep_replicate
 
 
 def _with_intervals(
-    statistics: Any,
+    statistics: Any,  # noqa: ANN401
     sums: NDArray[np.float64],
     replicates: NDArray[np.float64],
-    n: Any,
+    n: Any,  # noqa: ANN401
 ) -> dict[str, NDArray[np.float64]]:
     """Each statistic of the tables, and its interval under its name with `_low` and `_high`."""
     values = {name: value for name, value in statistics(sums).items() if f"{name}_low" in tables.CLASSES.names}

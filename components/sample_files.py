@@ -211,7 +211,7 @@ class _WriteShards(beam.DoFn):
 
 
 def _some(paths: Sequence[str]) -> str:
-    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")  # noqa: PLR2004
 
 
 class WriteSamples(beam.PTransform):

@@ -44,7 +44,7 @@ def local_copy(path: str, fingerprint: str) -> str:
     return str(target)
 
 
-def load(settings: ScoreSettings) -> Any:
+def load(settings: ScoreSettings) -> Any:  # noqa: ANN401 - TensorFlow's loaded object has no type
     """Load the SavedModel.
 
     Raises:

@@ -53,7 +53,7 @@ def prepare(images: tf.Tensor, agreement: Agreement, scale: str, largest: tf.Ten
     """
     dtype = tf.dtypes.as_dtype(agreement.input_dtype)
     source = images.dtype
-    if agreement.size is not None and agreement.spatial_rank == 2:
+    if agreement.size is not None and agreement.spatial_rank == 2:  # noqa: PLR2004
         images = _resized(tf.cast(images, tf.float32), tf.constant(agreement.size))
     if source.is_integer and dtype.is_floating and scale != "none":
         images = tf.cast(images, tf.float32) / largest
@@ -114,7 +114,7 @@ def at_mask_size(probs: tf.Tensor, masks: tf.Tensor, rank: int, method: str) -> 
     """
     size = tf.shape(masks)[1 : 1 + rank]
     same = tf.reduce_all(tf.equal(tf.shape(probs)[1 : 1 + rank], size))
-    if rank != 2:
+    if rank != 2:  # noqa: PLR2004
         check = tf.debugging.Assert(same, ["a volume's output has another size than its mask:", tf.shape(probs), size])
         with tf.control_dependencies([check]):
             return tf.identity(probs)
@@ -133,7 +133,7 @@ def _limits(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def _spec(tensor: tf.Tensor) -> tf.TensorSpec:
     """Free batch and sizes; images and multi-label masks keep their channels, which models need to know."""
     shape = [None] * len(tensor.shape)
-    if len(shape) > 3:
+    if len(shape) > 3:  # noqa: PLR2004 - also a volume's class ids, whose width then makes a trace of its own
         shape[-1] = tensor.shape[-1]
     return tf.TensorSpec(shape, tensor.dtype)
 
@@ -184,7 +184,7 @@ def score_function(
         return Scores(sums, pixels, ignored_pixels, low, high, tf.shape(probs)[-1], fits, shape)
 
     @cache
-    def traced(*specs: Any) -> ScoreFunction:
+    def traced(*specs: Any) -> ScoreFunction:  # noqa: ANN401 - TensorSpecs
         largest_value(specs[0].dtype)  # made before the trace; a trace that makes a variable is done twice
         return tf.function(score, input_signature=list(specs), autograph=False).get_concrete_function()  # type: ignore[no-any-return]
 

@@ -183,10 +183,10 @@ def _size(taken: TensorInfo, rank: int, settings: ModelSettings) -> tuple[int, .
     asked = settings.input.size
     if asked is None:
         fixed = tuple(size for size in own if size is not None)
-        if 0 < len(fixed) < rank == 2:
+        if 0 < len(fixed) < rank == 2:  # noqa: PLR2004
             raise _error(settings, f"the signature fixes one image axis and leaves one free ({taken}); set input.size")
         return fixed if len(fixed) == rank else None
-    if rank != 2:
+    if rank != 2:  # noqa: PLR2004
         raise _error(settings, f"input.size resizes images; volumes are taken at their own size ({taken})")
     if len(asked) != rank or any(a is not None and a != b for a, b in zip(own, asked, strict=True)):
         raise _error(settings, f"input.size is {list(asked)}, which the signature does not take: {taken}")
@@ -215,7 +215,7 @@ def scored_classes(channels: int, n_classes: int, settings: ModelSettings, outpu
     """
     if channels == n_classes:
         return tuple(range(n_classes))
-    if channels == 1 and not settings.exclusive and n_classes == 2:
+    if channels == 1 and not settings.exclusive and n_classes == 2:  # noqa: PLR2004 - background and thing
         return (1,)
     one = " One sigmoid channel needs two classes, background first." if channels == 1 else ""
     raise _error(

@@ -24,7 +24,7 @@ _tally = Tally()
 
 def reset() -> None:
     """Begin again."""
-    global _tally
+    global _tally  # noqa: PLW0603 - one process, one tally
     with _lock:
         _tally = Tally()
 

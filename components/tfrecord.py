@@ -69,7 +69,7 @@ def records(file: BinaryIO, shard: str) -> Iterator[Record | Failure]:
                     f"the record should have {length} bytes and a checksum of 4, but the file ends after "
                     f"{len(data) + len(footer)}"
                 )
-                raise _BrokenError("truncated", msg)
+                raise _BrokenError("truncated", msg)  # noqa: TRY301 - the one handler below names the place
         except _BrokenError as error:
             yield _rest(lineage, error.kind, str(error))
             return

@@ -31,7 +31,7 @@ def _work(tasks: "SimpleQueue[Callable[[], Any] | None]", outcomes: "SimpleQueue
     while (task := tasks.get()) is not None:
         try:
             outcome: _Outcome = (task(), None)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that asked
             outcome = (None, error)
         outcomes.put(outcome)
         del task, outcome  # an idle thread keeps no batch alive

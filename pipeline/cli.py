@@ -31,7 +31,7 @@ Output = Annotated[str, typer.Argument(metavar="OUTPUT", help="The folder of the
 
 @app.callback()
 def options_of_all(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,  # noqa: FBT002
 ) -> None:
     """Evaluate segmentation SavedModels over TFRecords: Dice per sample and class, in Parquet."""
     if version:
@@ -45,7 +45,7 @@ def evaluate(
     config: ConfigPath,
     overrides: Overrides = None,
     run_id: Annotated[str | None, typer.Option(help="Name the run, or go on with an interrupted one.")] = None,
-    verbose: Verbose = False,
+    verbose: Verbose = False,  # noqa: FBT002
 ) -> None:
     """Score every sample and class of a data set. Flags after -- go to Beam."""
     with terminal.exits(verbose=verbose):
@@ -62,7 +62,7 @@ def summarize(
     config: ConfigPath,
     run_id: Annotated[str, typer.Option(help="The run whose tables are made again.")],
     overrides: Overrides = None,
-    verbose: Verbose = False,
+    verbose: Verbose = False,  # noqa: FBT002
 ) -> None:
     """Make a run's tables again from its committed samples, without the model. Flags after -- go to Beam."""
     with terminal.exits(verbose=verbose):
@@ -87,7 +87,7 @@ def compact(
     config: ConfigPath,
     run_id: Annotated[str, typer.Option(help="The finished run whose files are merged.")],
     overrides: Overrides = None,
-    verbose: Verbose = False,
+    verbose: Verbose = False,  # noqa: FBT002
 ) -> None:
     """Merge the sample files of a finished run into few; nothing is scored. Flags after -- go to Beam."""
     with terminal.exits(verbose=verbose):
@@ -117,8 +117,8 @@ def query(
         typer.Option("--format", metavar="FORMAT", help="table, csv, json or parquet; else as FILE is named."),
     ] = None,
     out: Annotated[str | None, typer.Option(metavar="FILE", help="Write every row to a file.")] = None,
-    allow_files: Annotated[bool, typer.Option("--allow-files", help=_ALLOW_FILES)] = False,
-    verbose: Verbose = False,
+    allow_files: Annotated[bool, typer.Option("--allow-files", help=_ALLOW_FILES)] = False,  # noqa: FBT002
+    verbose: Verbose = False,  # noqa: FBT002
 ) -> None:
     """Ask the tables and views with DuckDB's SQL; read-only."""
     with terminal.exits(verbose=verbose):
@@ -131,7 +131,7 @@ def query(
 def demo(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="A new or empty folder.")],
     samples: Annotated[int, typer.Option(min=4, help="Images in the data set.")] = 200,
-    verbose: Verbose = False,
+    verbose: Verbose = False,  # noqa: FBT002
 ) -> None:
     """Make a small data set, two models and a config to try everything with."""
     with terminal.exits(verbose=verbose):
@@ -151,7 +151,7 @@ def demo(
 @app.command()
 def inspect(
     path: Annotated[str, typer.Argument(metavar="PATH", help="A TFRecord file, or a SavedModel folder.")],
-    verbose: Verbose = False,
+    verbose: Verbose = False,  # noqa: FBT002
 ) -> None:
     """Show a TFRecord's features, or a SavedModel's signatures."""
     with terminal.exits(verbose=verbose):

@@ -123,7 +123,7 @@ class Config(Settings):
         """Classes in the mean; without `foreground` all but id 0 where there are three or more."""
         if self.foreground is not None:
             return tuple(self.classes.index(name) for name in self.foreground)
-        return tuple(range(1 if len(self.classes) > 2 else 0, len(self.classes)))
+        return tuple(range(1 if len(self.classes) > 2 else 0, len(self.classes)))  # noqa: PLR2004
 
     @property
     def scoring(self) -> str:

@@ -34,7 +34,7 @@ class _Loader(yaml.SafeLoader):
             _written_out(node, {}, ())
         return node
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         named = (key for key, _ in node.value if key.tag != MERGE_TAG)
         keys = [str(self.construct_object(key, deep=True)) for key in named]
         repeated = [key for key, times in Counter(keys).items() if times > 1]
@@ -74,14 +74,14 @@ def _written_out(node: yaml.Node, known: dict[int, int], above: tuple[int, ...])
     return known[id(node)]
 
 
-def _apart(value: Any) -> Any:
+def _apart(value: Any) -> Any:  # noqa: ANN401
     """The value with nothing shared: what an alias repeats can be changed by `--set` in one place alone."""
     if isinstance(value, dict):
         return {key: _apart(part) for key, part in value.items()}
     return [_apart(part) for part in value] if isinstance(value, list) else value
 
 
-def parse(text: str, where: str) -> Any:
+def parse(text: str, where: str) -> Any:  # noqa: ANN401 - whatever the YAML holds
     """The values of a document.
 
     Raises:
@@ -91,7 +91,7 @@ def parse(text: str, where: str) -> Any:
         msg = f"{where} is longer than the {MAX_LENGTH:,} characters a config may have"
         raise ConfigError(msg)
     try:
-        return _apart(yaml.load(text, _Loader))
+        return _apart(yaml.load(text, _Loader))  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         msg = f"{where} is not valid YAML: {' '.join(str(error).split())[:_LONGEST_REASON]}"
         raise ConfigError(msg) from error

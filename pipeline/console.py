@@ -135,7 +135,7 @@ def duplicates_warning(outcome: "Outcome", output: str) -> str | None:
         return None
     run_id = outcome.run.run_id  # letters, digits and _.- alone: safe in SQL, and in a shell's double quotes
     sql = (
-        "SELECT sample_id, count(*) AS samples FROM (SELECT DISTINCT sample_id, shard, record FROM samples "
+        "SELECT sample_id, count(*) AS samples FROM (SELECT DISTINCT sample_id, shard, record FROM samples "  # noqa: S608
         f"WHERE run_id = '{run_id}') GROUP BY sample_id HAVING count(*) > 1 ORDER BY samples DESC"
     )
     return (

@@ -8,7 +8,7 @@ import typer
 
 from pipeline import terminal
 from pipeline.arguments import ConfigPath, Overrides, Verbose
-from schemas.errors import ConfigError, DicebeamError
+from schemas.errors import ConfigError
 from schemas.verdict import GateVerdict
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def gate(
     run_id: Annotated[str | None, typer.Option(help="The run to judge; without it the one that finished last.")] = None,
     baseline: Baseline = None,
     bless: Annotated[str | None, typer.Option(metavar="ID", help="Bless this run by hand; nothing is judged.")] = None,
-    verbose: Verbose = False,
+    verbose: Verbose = False,  # noqa: FBT002 - typer's idiom
 ) -> None:
     """Hold a finished run against its baseline and the config's checks. Flags after -- go to Beam."""
     with terminal.exits(verbose=verbose):
@@ -50,7 +50,7 @@ def nightly(
     overrides: Overrides = None,
     run_id: Annotated[str | None, typer.Option(help="Name the run, or go on with an interrupted one.")] = None,
     baseline: Baseline = None,
-    verbose: Verbose = False,
+    verbose: Verbose = False,  # noqa: FBT002
 ) -> None:
     """Evaluate, judge and report, with one exit code for schedulers. Flags after -- go to Beam."""
     with terminal.exits(verbose=verbose):
@@ -74,7 +74,7 @@ def report(
     run_id: Annotated[str, typer.Option(help="The run that the page is of.")],
     overrides: Overrides = None,
     out: Annotated[str | None, typer.Option(metavar="FILE", help="Where to write it.")] = None,
-    verbose: Verbose = False,
+    verbose: Verbose = False,  # noqa: FBT002
 ) -> None:
     """Write one self-contained HTML file of a run. Flags after -- go to Beam."""
     with terminal.exits(verbose=verbose):
@@ -88,7 +88,7 @@ def report(
 
 
 def _judge(settings: "Config", run_id: str | None, baseline: str | None, flags: Sequence[str]) -> GateVerdict:
-    """Decide, write every output and print; the verdict."""
+    """Decide, write every output and print; returns the verdict."""
     from components import verdict_files
     from pipeline import gating, verdict_console
 
@@ -112,11 +112,11 @@ def _bless(settings: "Config", run_id: str, flags: Sequence[str]) -> None:
 
 def _report_or_say(settings: "Config", run_id: str, flags: Sequence[str], again: str) -> None:
     """Write the page; a page that cannot be written changes no verdict."""
-    from pipeline import report as reporting
-
     try:
+        from pipeline import report as reporting
+
         terminal.say(f"wrote {reporting.write_report(settings, run_id, flags)}")
-    except DicebeamError as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the verdict stands
         terminal.say(f"warning: the report is not written: {error}; to try again: {again}")
 
 

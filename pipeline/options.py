@@ -47,8 +47,8 @@ def unknown_flags(flags: Sequence[str]) -> list[str]:
     parser = ArgumentParser(add_help=False, allow_abbrev=False, conflict_handler="resolve")
     for options in _all_subclasses(PipelineOptions):
         if "_add_argparse_args" in vars(options):
-            options._add_argparse_args(parser)
-    declared = {name for action in parser._actions for name in action.option_strings}
+            options._add_argparse_args(parser)  # noqa: SLF001 - the hook that option classes implement
+    declared = {name for action in parser._actions for name in action.option_strings}  # noqa: SLF001 - no public list
     lines = []
     if flags and not flags[0].startswith("-"):
         lines.append(flags[0])  # a value that belongs to no flag

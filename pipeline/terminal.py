@@ -52,7 +52,7 @@ def exits(*, verbose: bool) -> Iterator[None]:
             raise typer.Exit(stop.exit_code) from None
         except (typer.Exit, BrokenPipeError):
             raise  # a reader that has seen enough is no error; typer knows
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the shell gets an exit code and the user a line
             _fail(error, FAILED, verbose=verbose)
 
 

@@ -58,14 +58,14 @@ class Watch:
 class _WatchedHandler(SubprocessSdkWorkerHandler):
     """Beam's handler of a worker process, with an eye on it."""
 
-    def __init__(self, watch: Watch, *arguments: Any) -> None:
+    def __init__(self, watch: Watch, *arguments: Any) -> None:  # noqa: ANN401 - Beam's own
         super().__init__(*arguments)
         self._watch = watch
         self._closing = threading.Event()
 
     def start_worker(self) -> None:
         # a session of its own: Ctrl-C in a terminal reaches this process alone, which then ends the workers
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - Beam's command: this Python, Beam's module
             shlex.split(self._worker_command_line.decode()), env=self._environment(), start_new_session=True
         )
         self.worker_thread = threading.Thread(name="dicebeam-worker-watch", target=self._wait, daemon=True)
@@ -143,7 +143,7 @@ def watched() -> Iterator[Watch]:
     """
     watch, own_hook = Watch(), threading.excepthook
 
-    def hook(arguments: Any) -> None:
+    def hook(arguments: Any) -> None:  # noqa: ANN401 - has no public type
         """A stream to a process that was killed is broken: the threads that read it end with nothing to say."""
         if not issubclass(arguments.exc_type, grpc.RpcError):
             own_hook(arguments)

@@ -73,4 +73,4 @@ class LabelSettings(Settings):
     @property
     def dtype(self) -> str:
         """The smallest dtype that holds every id."""
-        return "uint8" if self.ignored <= 255 else "uint16" if self.ignored <= 65535 else "int32"
+        return "uint8" if self.ignored <= 255 else "uint16" if self.ignored <= 65535 else "int32"  # noqa: PLR2004

@@ -9,7 +9,7 @@ def _no_boolean(value: object) -> object:
     """YAML reads `no` as false, which is a 0 to Python: `ignore_label: no` would ignore class 0."""
     if isinstance(value, bool):
         msg = f"expected a number, but got {value} (YAML's yes, no, true or false)"
-        raise ValueError(msg)
+        raise ValueError(msg)  # noqa: TRY004 - pydantic collects ValueErrors
     return value
 
 

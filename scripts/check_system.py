@@ -21,8 +21,8 @@ def missing():
             % (OLDEST + NEWEST + (sys.executable,) + version)
         )
     try:
-        import ensurepip
-        import venv
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
     except ImportError:
         lines.append("the Python module venv is needed: on Debian and Ubuntu  apt-get install python3-venv")
     if not any(shutil.which(name) for name in (os.environ.get("CXX") or "c++", "g++", "clang++")):

@@ -31,7 +31,7 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def nights(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, "dict[str, pd.DataFrame]"]:
     """Thirty nights of tables: their folder, and each table as a data frame."""
-    from tests import history
+    from tests import history  # noqa: PLC0415 - imports what most tests do without
 
     output = str(tmp_path_factory.mktemp("nights") / "reports")
     return output, history.make(output)

@@ -103,4 +103,4 @@ class Keep(beam.DoFn):
 
 
 def kept(folder: Path, name: str) -> list[Any]:
-    return [pickle.loads(path.read_bytes()) for path in sorted(folder.glob(f"{name}-*.pickle"))]
+    return [pickle.loads(path.read_bytes()) for path in sorted(folder.glob(f"{name}-*.pickle"))]  # noqa: S301

@@ -1,5 +1,5 @@
 """`dicebeam query`: what is printed, what goes to a file, and what is said."""
-
+# ruff: noqa: S608 - the statements are the point
 
 import json
 import os

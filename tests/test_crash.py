@@ -24,7 +24,7 @@ TABLES = ["samples", "failures", "classes", "slices", "histograms", "replicates"
 OF_THE_ATTEMPT = ["started", "finished", "seconds", "samples_per_second", "config"]
 
 
-class Killed(Exception):
+class Killed(Exception):  # noqa: N818
     """Nothing happens after this."""
 
 

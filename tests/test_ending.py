@@ -57,7 +57,7 @@ def test_the_command_ends_with_143_on_sigterm():
             os.kill(os.getpid(), signal.SIGTERM)
             threading.Event().wait(60)
 
-    with pytest.raises(BaseException) as raised:
+    with pytest.raises(BaseException) as raised:  # noqa: PT011 - typer's Exit
         terminated()
     assert raised.value.exit_code == 143
 

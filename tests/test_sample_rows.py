@@ -76,7 +76,7 @@ def test_large_counts_stay_whole():
 
 
 def test_failures():
-    failures = [Failure(Lineage("s", 4, 40), None, "read", "data_checksum", "no"), Failure(Lineage("s", 5, 50), "x", "mask", "E", "m")]  # fmt: skip
+    failures = [Failure(Lineage("s", 4, 40), None, "read", "data_checksum", "no"), Failure(Lineage("s", 5, 50), "x", "mask", "E", "m")]  # fmt: skip  # noqa: E501
     table = sample_rows.failure_table(failures)
     assert table.schema == tables.FAILURES
     assert [tuple(row.values()) for row in table.to_pylist()] == [
