@@ -13,7 +13,7 @@ _RIGHT_OF = {(1, 0): (0, 1), (0, 1): (-1, 0), (-1, 0): (0, -1), (0, -1): (1, 0)}
 
 
 class Outline(NamedTuple):
-    """An SVG path in the mask's pixels, empty for an empty mask; `step` is how many pixels its grid was coarsened to."""
+    """An SVG path in the mask's pixels, empty for an empty mask; `step` is the size of its grid."""
 
     path: str
     step: int

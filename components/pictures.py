@@ -14,7 +14,7 @@ MAX_BYTES = 28_000
 """Of an encoded picture; base64 makes a third more of it."""
 
 _ATTEMPTS = ((1.0, 84), (1.0, 68), (0.75, 64), (0.55, 56), (0.4, 48), (0.25, 40))
-"""Part of the side and JPEG quality, in order, until the picture is small enough; noise is what needs the later ones."""
+"""Part of the side and JPEG quality, in order, until the picture is small enough; noise needs the later ones."""
 _LOWEST, _HIGHEST = 1, 99
 """Percentiles that become black and white, where values are not 8 bit."""
 
@@ -50,7 +50,7 @@ def data_uri(image: NDArray[Any], max_side: int = MAX_SIDE, max_bytes: int = MAX
     return _uri("jpeg", data)
 
 
-def _encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
+def _encoded(picture: Image.Image, kind: str, **options: int) -> bytes:
     out = io.BytesIO()
     picture.save(out, kind, **options)
     return out.getvalue()
