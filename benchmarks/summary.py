@@ -102,6 +102,7 @@ def summarize(run: Run, classes: int, replicates: int, workers: int) -> None:
             pipeline | "None" >> beam.Create([0]),
             paths | CountDuplicates(),
             summary.digest,
+            summary.data,
         ]
         _ = summary.slices | WriteReports(report, *counted)
 

@@ -35,6 +35,13 @@ classes: [background, disc, square]   # a class's place in the list is its id in
 features: deeplab                     # which tf.Example features hold image and mask: deeplab, tfds, or a mapping
 output_kind: softmax                  # softmax, sigmoid, softmax_logits, sigmoid_logits or class_ids
 slices: [site]                        # tf.Example features to break the results down by
+gate:                                 # what dicebeam gate and dicebeam nightly hold a run to
+  baseline: previous                  # the last run of another model; or blessed, or a run id
+  checks:
+    - {{metric: dice_mean, class: foreground, max_drop: 0.02}}
+    - {{metric: dice_mean, class: "*", slice: "site=*", max_drop: 0.05}}
+    - {{metric: missed_rate, class: "*", max_rise: 0.05}}
+    - {{metric: dice_mean, class: foreground, min: 0.8}}
 """
 
 

@@ -1,4 +1,6 @@
-"""The digest of a sample table: equal for equal ids and counts, whatever the shards, the order and the runner.
+"""Digests of a sample table: equal for equal ids and counts, whatever the shards, the order and the runner.
+
+That of the rows is of everything that was counted, that of the data of what does not depend on the model.
 
 Every row of `samples` has two 64-bit hashes of its sample id, class id and integer columns; the digest is their sums
 modulo 2^64. Where a record is and the doubles, whose last bits depend on the batch, are left out.
@@ -20,12 +22,22 @@ _STARTS = (np.uint64(0x243F6A8885A308D3), np.uint64(0x13198A2E03707344))  # of p
 
 def of_rows(ids: NDArray[np.uint64], sums: SampleSums, class_ids: Iterable[int]) -> str:
     """The digest of some samples, 32 hexadecimal digits; ids are hashes `[n]`."""
+    return _digest(ids, sums, class_ids, (sums.true_positives, sums.predicted, sums.actual))
+
+
+def of_data(ids: NDArray[np.uint64], sums: SampleSums, class_ids: Iterable[int]) -> str:
+    """The same of what is true: ids, true pixels of each class, all and ignored pixels."""
+    return _digest(ids, sums, class_ids, (sums.actual,))
+
+
+def _digest(
+    ids: NDArray[np.uint64], sums: SampleSums, class_ids: Iterable[int], counts: Iterable[NDArray[np.int64]]
+) -> str:
     shape = sums.true_positives.shape
     columns = [
         np.broadcast_to(column, shape)
         for column in (
-            ids[:, None], np.array(list(class_ids))[None], sums.true_positives, sums.predicted, sums.actual,
-            sums.pixels[:, None], sums.ignored_pixels[:, None],
+            ids[:, None], np.array(list(class_ids))[None], *counts, sums.pixels[:, None], sums.ignored_pixels[:, None],
         )
     ]  # fmt: skip
     totals = []

@@ -32,8 +32,13 @@ class ClassSettings:
 
 
 def class_statistics(sums: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """The means and pooled values of sums `[..., slice_state.STATISTICS]`, `[...]` each; NaN where undefined."""
-    defined, dice, iou, soft_dice, tp, fp, fn = np.moveaxis(sums, -1, 0)
+    """The means, pooled values and rates of sums `[..., slice_state.STATISTICS]`, `[...]` each; NaN where undefined.
+
+    missed_rate: of the samples that have the class, those in which nothing of it is predicted. false_alarm_rate: of the
+    samples that do not have it, those in which it is. dice_mean_absent_as_1, _0: over all samples, Dice of an absent
+    class being that.
+    """
+    defined, dice, iou, soft_dice, tp, fp, fn, actual, missed, samples = np.moveaxis(sums, -1, 0)
     return {
         "dice_mean": ratios.mean(dice, defined),
         "iou_mean": ratios.mean(iou, defined),
@@ -42,20 +47,24 @@ def class_statistics(sums: NDArray[np.float64]) -> dict[str, NDArray[np.float64]
         "iou_pooled": ratios.iou(tp, fp, fn),
         "precision_pooled": ratios.precision(tp, fp),
         "recall_pooled": ratios.recall(tp, fn),
+        "missed_rate": ratios.mean(missed, actual),
+        "false_alarm_rate": ratios.mean(defined - actual, samples - actual),
+        "dice_mean_absent_as_1": ratios.mean(dice + samples - defined, samples),
+        "dice_mean_absent_as_0": ratios.mean(dice, samples),
     }
 
 
 def foreground_statistics(sums: NDArray[np.float64], foreground: Sequence[int]) -> dict[str, NDArray[np.float64]]:
     """The same of the foreground classes together, of sums `[..., C, statistics]`.
 
-    Means are over the classes whose mean is defined, pooled values are of their summed counts.
+    Means are over the classes whose mean is defined, pooled values and rates are of their summed counts.
     """
     chosen = sums[..., list(foreground), :]
     each, together = class_statistics(chosen), class_statistics(chosen.sum(axis=-2))
     means = {
         name: ratios.mean(np.nansum(values, axis=-1), np.count_nonzero(~np.isnan(values), axis=-1))
         for name, values in each.items()
-        if name.endswith("_mean")
+        if "_mean" in name
     }
     return {**together, **means}
 
@@ -63,7 +72,12 @@ def foreground_statistics(sums: NDArray[np.float64], foreground: Sequence[int]) 
 def report(name: str, totals: Totals, settings: ClassSettings, *, keep_replicates: bool) -> SliceReport:
     """Every row of a slice."""
     n = totals.n_defined
-    sums = np.column_stack([n, totals.means * n, totals.iou, totals.soft_dice, totals.pixels[:, :3]])
+    present, missed = totals.states[:, 0], totals.states[:, 1]
+    samples = totals.states.sum(axis=1)
+    pixels = totals.pixels[:, :3]
+    sums = np.column_stack(
+        [n, totals.means * n, totals.iou, totals.soft_dice, pixels, present + missed, missed, samples]
+    )
     places = list(settings.foreground)
     units = np.minimum(n, len(totals.clusters)) if len(totals.clusters) else n
     return SliceReport(
@@ -71,7 +85,7 @@ def report(name: str, totals: Totals, settings: ClassSettings, *, keep_replicate
         _class_rows(name, totals, settings, _with_intervals(class_statistics, sums, totals.replicates, units)),
         _slice_row(
             name,
-            totals.n_samples,
+            totals,
             _with_intervals(
                 lambda part: foreground_statistics(part, places), sums, totals.replicates, units[places].max(initial=0)
             ),
@@ -87,8 +101,8 @@ def _with_intervals(
     replicates: NDArray[np.float64],
     n: Any,  # noqa: ANN401
 ) -> dict[str, NDArray[np.float64]]:
-    """Each statistic, and its interval under its name with `_low` and `_high`."""
-    values = statistics(sums)
+    """Each statistic of the tables, and its interval under its name with `_low` and `_high`."""
+    values = {name: value for name, value in statistics(sums).items() if f"{name}_low" in tables.CLASSES.names}
     drawn = statistics(replicates)
     together = np.stack([drawn[name] for name in values], axis=-1)  # one call costs less than seven
     low, high = intervals.interval(together, np.expand_dims(n, -1))
@@ -120,9 +134,10 @@ def _class_rows(
     return _table(columns, tables.CLASSES)
 
 
-def _slice_row(name: str, n_samples: int, statistics: Mapping[str, NDArray[np.float64]]) -> pa.Table:
+def _slice_row(name: str, totals: Totals, statistics: Mapping[str, NDArray[np.float64]]) -> pa.Table:
     columns = {key: np.reshape(value, 1) for key, value in statistics.items() if key in tables.SLICES.names}
-    return _table({"slice": [name], "n_samples": [n_samples], **columns}, tables.SLICES)
+    clusters = [len(totals.clusters) or None]
+    return _table({"slice": [name], "n_samples": [totals.n_samples], "n_clusters": clusters, **columns}, tables.SLICES)
 
 
 def _histogram_rows(name: str, totals: Totals, settings: ClassSettings) -> pa.Table:

@@ -52,13 +52,14 @@ class ReportSettings:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The numbers of a run: its accounting, shards found, samples scored by this attempt, repeated ids, digest."""
+    """The numbers of a run: its accounting, shards found, samples scored by this attempt, repeated ids, digests."""
 
     totals: RunTotals
     shards: int
     scored_now: int
     duplicate_ids: int
     digest: str
+    data_fingerprint: str
 
 
 def status(totals: RunTotals, max_failed_fraction: float) -> str:
@@ -105,6 +106,7 @@ def run_row(settings: ReportSettings, counted: Counted, finished: datetime) -> d
         "failed": totals.failed,
         "duplicate_ids": counted.duplicate_ids,
         "digest": counted.digest,
+        "data_fingerprint": counted.data_fingerprint,
         "versions": settings.versions,
         "runner": settings.runner,
         "started": settings.started,
@@ -134,7 +136,7 @@ def write(settings: ReportSettings, counted: Counted, slices: Iterable[SliceRepo
     row = run_row(settings, counted, datetime.now(UTC))
     path = run_files.write_table(pa.Table.from_pylist([row], schema=tables.RUNS), settings.run, "runs", FILE)
     runs_row.forget_hidden(settings.run)
-    for name in tables.TABLES:
+    for name in tables.OF_A_RUN:
         filesystems.delete_abandoned(settings.run.folder(name), time.time() - ABANDONED_SECONDS)
     return path
 
@@ -166,9 +168,11 @@ class _WriteReports(beam.DoFn):
         scored_now: int,
         duplicate_ids: int,
         digest: str,
+        data_fingerprint: str,
         slices: Iterable[SliceReport],
     ) -> Iterable[str]:
-        yield write(self._settings, Counted(totals, shards, scored_now, duplicate_ids, digest), slices)
+        counted = Counted(totals, shards, scored_now, duplicate_ids, digest, data_fingerprint)
+        yield write(self._settings, counted, slices)
 
 
 class WriteReports(beam.PTransform):

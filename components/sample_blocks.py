@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from components import filesystems
+from components import filesystems, slicing
 from components.hashing import id_hashes
 from components.slice_state import SampleBlock
+from components.slicing import SliceSpec
 from schemas.records import SampleSums
 
 ROWS_A_READ = 1 << 19
@@ -53,6 +54,19 @@ def read_blocks(path: str, columns: Sequence[str], cluster: str | None, n_classe
             left = rows.slice(whole)
             if whole:
                 yield _block(rows.slice(0, whole), columns, cluster, n_classes)
+
+
+def sliced(block: ReadBlock, spec: SliceSpec) -> Iterator[tuple[str, SampleBlock]]:
+    """The samples of each slice of a spec, with its name."""
+    n = len(block.samples)
+    names, codes = slicing.groups(spec, block.columns, n)
+    if len(names) == 1:
+        yield names[0], block.samples
+        return
+    order = np.argsort(codes, kind="stable")
+    limits = np.searchsorted(codes[order], np.arange(len(names) + 1)).tolist()
+    for name, start, end in zip(names, limits, limits[1:], strict=False):
+        yield name, block.samples.part(order[start:end])  # a copy: a view would keep the whole block in memory
 
 
 def _block(rows: pa.Table, columns: Sequence[str], cluster: str | None, n_classes: int) -> ReadBlock:

@@ -20,8 +20,14 @@ FOLD_SAMPLES = 2048
 CLUSTERS_KEPT = 4096
 """Different clusters that are told apart: an interval of so many is as wide as one of any more, to a thousandth."""
 
-STATISTICS = ("defined", "dice", "iou", "soft_dice", "true_positives", "false_positives", "false_negatives")
-"""What is summed in each replicate, of each class; the first four over samples whose class is not absent."""
+STATISTICS = (
+    "defined", "dice", "iou", "soft_dice", "true_positives", "false_positives", "false_negatives",
+    "actual", "missed", "samples",
+)  # fmt: skip
+"""What is summed in each replicate, of each class; the first four over samples whose class is not absent.
+
+actual: samples that have the class. missed: those of them in which nothing of it is predicted. samples: all.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,8 @@ def totals(block: SampleBlock, settings: BootstrapSettings) -> Totals:
     dice, iou = ratios.dice(tp, fp, fn), ratios.iou(tp, fp, fn)
     absent = np.isnan(dice)
     soft = np.where(absent, np.nan, ratios.soft_dice(sums.soft_intersection, sums.actual, sums.soft_predicted))
-    values = np.stack([~absent, *map(np.nan_to_num, (dice, iou, soft)), tp, fp, fn], axis=-1).astype(np.float64)
+    counts = (tp, fp, fn, tp + fn > 0, codes == ratios.STATES.index(ratios.MISSED), np.ones_like(tp))
+    values = np.stack([~absent, *map(np.nan_to_num, (dice, iou, soft)), *counts], axis=-1).astype(np.float64)
     flat = values.reshape(len(block), tp.shape[1] * len(STATISTICS))
     replicates = bootstrap.replicate_sums(block.hashes, flat, settings.replicates, settings.seed)
     added = values.sum(axis=0)  # [C, statistics]

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import apache_beam as beam
-import numpy as np
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.typehints.decorators import no_annotations
 
-from components import digest, report_rows, run_files, sample_blocks, slicing
+from components import digest, report_rows, run_files, sample_blocks
 from components.report_rows import ClassSettings
 from components.sample_blocks import ReadBlock
-from components.slice_state import BootstrapSettings, SampleBlock, SliceState
+from components.slice_state import BootstrapSettings, SliceState
 from components.slicing import SliceSpec
 from schemas.records import Committed, RunTotals
 from schemas.summary import SliceReport
@@ -59,20 +58,8 @@ class SummarySettings:
 def add_block(states: dict[SliceKey, SliceState], block: ReadBlock, settings: SummarySettings) -> None:
     """Let every slice take its samples of a block."""
     for place, spec in enumerate(settings.specs):
-        for name, samples in _sliced(block, spec):
+        for name, samples in sample_blocks.sliced(block, spec):
             states.setdefault((place, name), SliceState()).take([samples], settings.bootstrap)
-
-
-def _sliced(block: ReadBlock, spec: SliceSpec) -> Iterator[tuple[str, SampleBlock]]:
-    n = len(block.samples)
-    names, codes = slicing.groups(spec, block.columns, n)
-    if len(names) == 1:
-        yield names[0], block.samples
-        return
-    order = np.argsort(codes, kind="stable")
-    limits = np.searchsorted(codes[order], np.arange(len(names) + 1)).tolist()
-    for name, start, end in zip(names, limits, limits[1:], strict=False):
-        yield name, block.samples.part(order[start:end])  # a copy: a view would keep the whole block in memory
 
 
 def add_totals(totals: Iterable[RunTotals]) -> RunTotals:
@@ -101,7 +88,10 @@ class _ReadSampleFile(beam.DoFn):
     def process(
         self, path: str
     ) -> Iterator[
-        tuple[SliceKey, SliceState] | TaggedOutput[Literal["totals"], RunTotals] | TaggedOutput[Literal["digests"], str]
+        tuple[SliceKey, SliceState]
+        | TaggedOutput[Literal["totals"], RunTotals]
+        | TaggedOutput[Literal["digests"], str]
+        | TaggedOutput[Literal["data"], str]
     ]:
         settings = self._settings
         classes = settings.classes.ids
@@ -109,6 +99,7 @@ class _ReadSampleFile(beam.DoFn):
             yield TaggedOutput("totals", totals_of(committed))
         for block in sample_blocks.read_blocks(path, settings.columns, settings.cluster, len(classes)):
             yield TaggedOutput("digests", digest.of_rows(block.ids, block.samples.sums, classes))
+            yield TaggedOutput("data", digest.of_data(block.ids, block.samples.sums, classes))
             add_block(self._states, block, settings)
             if sum(state.nbytes for state in self._states.values()) > HELD_BYTES:
                 yield from self._handed_on()
@@ -158,11 +149,12 @@ def _report(item: tuple[SliceKey, SliceState], sizes: dict[int, int], settings: 
 
 
 class Summary(NamedTuple):
-    """What Summarize gives: rows of each slice, the run's accounting, and its digest."""
+    """What Summarize gives: rows of each slice, the run's accounting, its digest, and that of its data."""
 
     slices: beam.PCollection[SliceReport]
     totals: beam.PCollection[RunTotals]
     digest: beam.PCollection[str]
+    data: beam.PCollection[str]
 
 
 class Summarize(beam.PTransform):
@@ -179,10 +171,13 @@ class Summarize(beam.PTransform):
         read = (
             paths
             | "SpreadFiles" >> beam.Reshuffle()
-            | "ReadSampleFile" >> beam.ParDo(_ReadSampleFile(settings)).with_outputs("totals", "digests", main="states")
+            | "ReadSampleFile"
+            >> beam.ParDo(_ReadSampleFile(settings)).with_outputs("totals", "digests", "data", main="states")
         )
         states = read.states | "MergeStates" >> beam.CombinePerKey(_MergeStates(settings.bootstrap))
         sizes = states | "Specs" >> beam.MapTuple(lambda key, _: (key[0], 1)) | "CountSlices" >> beam.CombinePerKey(sum)
         reports = states | "Report" >> beam.Map(_report, beam.pvalue.AsDict(sizes), settings)
         totals = read.totals | "AddTotals" >> beam.CombineGlobally(add_totals)
-        return Summary(reports, totals, read.digests | "AddDigests" >> beam.CombineGlobally(digest.add))
+        rows = read.digests | "AddDigests" >> beam.CombineGlobally(digest.add)
+        data = read.data | "AddDataDigests" >> beam.CombineGlobally(digest.add)
+        return Summary(reports, totals, rows, data)

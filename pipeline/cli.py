@@ -7,13 +7,13 @@ import importlib.metadata
 import shlex
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 
-from pipeline import ending, safe_text, terminal
-from schemas.errors import ConfigError, ModelError, UnfinishedRunError
+from pipeline import ending, gate_commands, safe_text, terminal
+from pipeline.arguments import ConfigPath, Overrides, Verbose
+from schemas.errors import UnfinishedRunError
 
 app = typer.Typer(
     name="dicebeam",
@@ -24,12 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-ConfigPath = Annotated[str, typer.Argument(metavar="CONFIG.yaml", help="The evaluation's config.")]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a config key; dots reach nested keys."),
-]
-Verbose = Annotated[bool, typer.Option("--verbose", help="Show the workers' logs, and tracebacks.")]
+_WITH_FLAGS = ("evaluate", "summarize", "compact", "gate", "nightly", "report")
 _ALLOW_FILES = "Let the statement read other files and addresses too; it still cannot write."
 Output = Annotated[str, typer.Argument(metavar="OUTPUT", help="The folder of the tables.")]
 
@@ -50,44 +45,15 @@ def evaluate(
     config: ConfigPath,
     overrides: Overrides = None,
     run_id: Annotated[str | None, typer.Option(help="Name the run, or go on with an interrupted one.")] = None,
-    verbose: Verbose = False,  # noqa: FBT002 - typer's idiom
+    verbose: Verbose = False,  # noqa: FBT002
 ) -> None:
     """Score every sample and class of a data set. Flags after -- go to Beam."""
     with terminal.exits(verbose=verbose):
-        from pipeline import config_file, quiet
+        from pipeline import config_file, evaluating
 
         settings = config_file.load(config, overrides or ())
-        console = terminal.console()
-        with console.status("loading TensorFlow and Beam") if console.is_terminal else nullcontext():
-            quiet.load_tensorflow(verbose=verbose)
-            from components import run_files
-            from pipeline import console as printing
-            from pipeline import options, progress, run
-            from pipeline import plan as planning
-
-            for flag in options.unknown_flags(context.obj):
-                terminal.say(f"warning: Beam's Python side does not know {flag}; it is passed on")
-            plan = planning.make_plan(settings, run_id, context.obj)
-        terminal.say(
-            f"run {plan.run.run_id}: {len(plan.shards):,} shards, "
-            f"{sum(s.size_bytes for s in plan.shards) / 1e6:,.1f} MB"
-        )
-        try:
-            with (
-                progress.shown(plan, terminal.console(stderr=True)),
-                quiet.muted_workers(verbose=verbose or options.in_this_process(plan.options)),
-            ):
-                outcome = run.execute(plan)
-        except (ConfigError, ModelError):
-            raise  # the same command would fail again
-        except BaseException as error:
-            what = "interrupted; " if isinstance(error, KeyboardInterrupt) else ""
-            again = printing.again(config, overrides or (), plan.run.run_id, context.obj)
-            terminal.say(f"{what}finished shards are kept; {again}")
-            raise
-        files = list(run_files.sample_files(plan.run).values())
-        note = printing.compact_note(files, config, overrides or (), plan.run.run_id)
-        terminal.tell(console, outcome, settings, note)
+        outcome, note = evaluating.evaluate(config, overrides or (), settings, run_id, context.obj, verbose=verbose)
+        terminal.tell(terminal.console(), outcome, settings, note)
 
 
 @app.command()
@@ -200,12 +166,17 @@ def inspect(
         terminal.console().print(printing.rows_table(columns, rows))
 
 
+for _command in gate_commands.COMMANDS:
+    app.command()(_command)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: what stands after `--` is Beam's."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     own, flags = (given[: given.index("--")], given[given.index("--") + 1 :]) if "--" in given else (given, [])
-    if flags and own[:1] not in (["evaluate"], ["summarize"], ["compact"]):
-        terminal.say(f"error: only evaluate, summarize and compact take Beam flags, but got -- {' '.join(flags)}")
+    if flags and own[:1] not in [[name] for name in _WITH_FLAGS]:
+        *names, last = _WITH_FLAGS
+        terminal.say(f"error: only {', '.join(names)} and {last} take Beam flags, but got -- {' '.join(flags)}")
         sys.exit(terminal.FAILED)
     try:
         app(args=own, prog_name="dicebeam", obj=flags)

@@ -8,16 +8,18 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from schemas import features as feature_contract
 from schemas.features import FeatureKeys
+from schemas.gate import ANY, GateConfig
 from schemas.labels import IgnoreLabels, LabelOffset, LabelSettings, MaskValues
 from schemas.limits import BATCH_TIMEOUT_SECONDS, MAX_PIXELS
 from schemas.model import InputSettings, ModelSettings, OutputKind
 from schemas.settings import Integer, Number, Settings
 from schemas.statistics import BootstrapConfig, SliceSpecs
+from schemas.summary import FOREGROUND
 from schemas.tables import SLICE_FEATURES
 
 OF_THE_TABLES = ("slices", "cluster", "bootstrap", "foreground", "max_failed_fraction")
 """Keys that decide what is made of the rows of `samples`, and can be others in a summary."""
-NOT_SCORING = {"examples", "model", "output", "batch_size", "batch_timeout_seconds", *OF_THE_TABLES}
+NOT_SCORING = {"examples", "model", "output", "batch_size", "batch_timeout_seconds", "gate", *OF_THE_TABLES}
 """Keys that do not decide the rows of `samples`, or that have a fingerprint of their own. Of `slices` and `cluster`
 the features do, each of which is a column; how they are crossed and binned does not."""
 
@@ -62,6 +64,7 @@ class Config(Settings):
     max_pixels: Integer = Field(default=MAX_PIXELS, gt=0)
     max_failed_fraction: Number = Field(default=0.0, ge=0, le=1)
     batch_timeout_seconds: Number = Field(default=BATCH_TIMEOUT_SECONDS, gt=0, le=1_000_000)
+    gate: GateConfig = GateConfig()
 
     @model_validator(mode="after")
     def _check(self) -> "Config":
@@ -75,7 +78,18 @@ class Config(Settings):
         if repeated:
             msg = f"slices: {repeated[0]} is there twice, or crosses a feature with itself"
             raise ValueError(msg)
+        self._check_gate()
         return self
+
+    def _check_gate(self) -> None:
+        known = {*self.classes, FOREGROUND, ANY}
+        for place, check in enumerate(self.gate.checks):
+            if check.class_name not in known:
+                msg = (
+                    f"gate.checks.{place}.class: expected {ANY!r}, {FOREGROUND!r} or one of {list(self.classes)}, "
+                    f"but got {check.class_name!r}"
+                )
+                raise ValueError(msg)
 
     @property
     def labels(self) -> LabelSettings:

@@ -108,11 +108,11 @@ def _nearest(place: Sequence[Any]) -> str:
     for part in place[:-1]:
         if isinstance(part, int):  # an element of a list, whose model is that of the list
             continue
-        field = model.model_fields.get(part) if model else None
+        field = model.model_fields.get(str(part)) if model else None
         model = _model_in(field.annotation) if field else None
     if model is None:
         return ""
-    names = list(model.model_fields)
+    names = [field.alias or name for name, field in model.model_fields.items()]
     near = difflib.get_close_matches(str(place[-1]), names, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(names)}"
 

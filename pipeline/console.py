@@ -12,7 +12,7 @@ from rich.text import Text
 
 from pipeline.safe_text import LONGEST, escaped, shown
 from schemas.summary import ALL
-from schemas.tables import TABLES
+from schemas.tables import OF_A_RUN
 
 if TYPE_CHECKING:  # these would import TensorFlow, which `query` does not need
     from components.compaction import Compacted
@@ -84,7 +84,7 @@ def show_outcome(console: Console, outcome: "Outcome", config: "Config") -> None
             soft_wrap=True,
         )
     console.print(f"run [bold]{run.run_id}[/bold]; tables:", highlight=False)
-    for table in TABLES:
+    for table in OF_A_RUN:
         console.print(
             f"  {table:<11}{escape(escaped(run.folder(table)))}", highlight=False, emoji=False, soft_wrap=True
         )
@@ -112,11 +112,11 @@ def _files(files: "Sequence[Shard]") -> str:
     return f"{len(files):,} sample file{'s' * (len(files) != 1)} of {size}"
 
 
-def again(config: str, overrides: Sequence[str], run_id: str, flags: Sequence[str]) -> str:
+def again(config: str, overrides: Sequence[str], run_id: str, flags: Sequence[str], command: str = "evaluate") -> str:
     """Says with which command a run goes on."""
     options = [part for override in overrides for part in ("--set", override)]
     beam = ["--", *flags] if flags else []
-    return "to go on: " + shlex.join(["dicebeam", "evaluate", config, *options, "--run-id", run_id, *beam])
+    return "to go on: " + shlex.join(["dicebeam", command, config, *options, "--run-id", run_id, *beam])
 
 
 def notes(outcome: "Outcome", config: "Config") -> list[str]:

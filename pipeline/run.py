@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
-from components import filesystems, reports, run_files, tally
+from components import filesystems, reports, run_files, run_tables, tally
 from pipeline import worker_watch
-from schemas import errors, tables
+from schemas import errors
 
 _RAISED = re.compile(r"schemas\.errors\.(\w+Error): (.*?)(?: \[while running|\n|\Z)")
 _INTERRUPTED = re.compile(r"KeyboardInterrupt\b")
@@ -100,21 +100,12 @@ def outcome(run: run_files.Run) -> Outcome:
     Raises:
         ReportError: if the run has no `runs` row.
     """
-    rows = _read(run, "runs")
+    rows = run_tables.read(run, "runs")
     if rows.num_rows != 1:
         msg = f"run {run.run_id!r} is not complete: expected one row in {run.folder('runs')}, but got {rows.num_rows}"
         raise errors.ReportError(msg)
     failures = _first_failures(run) if rows["failed"][0].as_py() else []
-    return Outcome(run, rows.to_pylist()[0], _read(run, "classes"), _read(run, "slices"), failures)
-
-
-def _read(run: run_files.Run, table: str) -> pa.Table:
-    schema = {"runs": tables.RUNS, "classes": tables.CLASSES, "slices": tables.SLICES}[table]
-    parts = []
-    for file in filesystems.below(run.folder(table), "*.parquet"):
-        with filesystems.reading(file.path) as opened:
-            parts.append(pq.read_table(opened).cast(schema))
-    return pa.concat_tables(parts) if parts else schema.empty_table()
+    return Outcome(run, rows.to_pylist()[0], run_tables.read(run, "classes"), run_tables.read(run, "slices"), failures)
 
 
 def _first_failures(run: run_files.Run, limit: int = 3) -> list[dict[str, Any]]:

@@ -66,7 +66,7 @@ def write_tables(
     """Wire the tables of a run from its committed sample files; gives the path of the `runs` row."""
     summary = paths | "Summarize" >> Summarize(settings.summary)
     duplicate_ids = paths | "CountDuplicates" >> CountDuplicates()
-    counted = (summary.totals, shards, scored_now, duplicate_ids, summary.digest)
+    counted = (summary.totals, shards, scored_now, duplicate_ids, summary.digest, summary.data)
     return summary.slices | "WriteReports" >> WriteReports(settings.report, *counted)
 
 

@@ -24,13 +24,18 @@ PIPED_WIDTH = 10_000
 
 def tell(out: "Console", outcome: "Outcome", settings: "Config", note: str | None = None) -> None:
     """The end of a run, with one more note if there is one, and the exit code of a run that is not valid."""
+    show(out, outcome, settings, note)
+    if not outcome.valid:
+        raise typer.Exit(INVALID)
+
+
+def show(out: "Console", outcome: "Outcome", settings: "Config", note: str | None = None) -> None:
+    """The end of a run, valid or not, with one more note if there is one."""
     from pipeline import console as printing
 
     printing.show_outcome(out, outcome, settings)
     for line in (*printing.notes(outcome, settings), *([note] if note else [])):
         say(line)
-    if not outcome.valid:
-        raise typer.Exit(INVALID)
 
 
 @contextmanager

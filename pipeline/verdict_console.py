@@ -10,7 +10,7 @@ from rich.text import Text
 
 from components import verdict_words as words
 from pipeline.safe_text import shown
-from schemas.verdict import INCONCLUSIVE, NO_BASELINE, PASS, SKIPPED, CheckVerdict, GateVerdict
+from schemas.verdict import INCONCLUSIVE, INVALID, NO_BASELINE, PASS, SKIPPED, CheckVerdict, GateVerdict
 
 MOST_PASSES, MOST_MESSAGES, MOST_REASONS = 30, 10, 20
 _LINE = 2000
@@ -26,7 +26,7 @@ def show(console: Console, verdict: GateVerdict) -> None:
         console.print(check_table(checks))
         _line(console, _hidden(checks))
         console.print()
-    for check in islice((check for check in checks if not words.passed(check)), MOST_MESSAGES):
+    for check in islice((check for check in checks if not _said(check, verdict)), MOST_MESSAGES):
         _line(console, Text.assemble(_coloured(check.verdict), " ", shown(check.message, _LINE)))
     if verdict.headline:
         console.print(headline_table(verdict))
@@ -97,6 +97,12 @@ def _coloured(verdict: str, how: str = "") -> Text:
 def _hidden(checks: Sequence[CheckVerdict]) -> Text:
     more = sum(map(words.passed, checks)) - MOST_PASSES
     return Text(f"and {more:,} more that passed or were skipped" if more > 0 else "")
+
+
+def _said(check: CheckVerdict, verdict: GateVerdict) -> bool:
+    """Whether the table, or a reason for all checks, says enough of a check."""
+    for_all = check.verdict in (NO_BASELINE, INVALID)
+    return words.passed(check) or (for_all and any(check.message.endswith(reason) for reason in verdict.reasons))
 
 
 def _line(console: Console, text: Text) -> None:

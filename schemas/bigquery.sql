@@ -64,6 +64,14 @@ OPTIONS (
   uris = ['gs://BUCKET/OUTPUT/runs/*.parquet']
 );
 
+CREATE OR REPLACE EXTERNAL TABLE `PROJECT.DATASET.verdicts`
+WITH PARTITION COLUMNS (eval_date DATE, run_id STRING)
+OPTIONS (
+  format = 'PARQUET',
+  hive_partition_uri_prefix = 'gs://BUCKET/OUTPUT/verdicts',
+  uris = ['gs://BUCKET/OUTPUT/verdicts/*.parquet']
+);
+
 -- finished_runs: one row for each finished run, with the run of the same config that finished before it
 -- previous_run_id is NULL for the first run of a config.
 CREATE OR REPLACE VIEW `PROJECT.DATASET.finished_runs` AS
@@ -247,3 +255,16 @@ SELECT
 FROM `PROJECT.DATASET.latest_run` AS r
 JOIN `PROJECT.DATASET.slices` AS s ON s.run_id = r.run_id
 LEFT JOIN `PROJECT.DATASET.slices` AS p ON p.run_id = r.previous_run_id AND p.slice = s.slice;
+
+-- gate_history: one row for each gated run, with its verdict and how many of its checks did not pass
+CREATE OR REPLACE VIEW `PROJECT.DATASET.gate_history` AS
+SELECT
+  eval_date,
+  run_id,
+  max(run_verdict) AS verdict,
+  max(baseline_run_id) AS baseline_run_id,
+  max(decided) AS decided,
+  count(*) AS n_checks,
+  sum(CASE WHEN verdict IN ('PASS', 'SKIPPED') THEN 0 ELSE 1 END) AS n_not_passed
+FROM `PROJECT.DATASET.verdicts`
+GROUP BY eval_date, run_id;

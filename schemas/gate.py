@@ -16,6 +16,8 @@ OF_THE_RUN = ("failed_fraction", "samples_per_second")
 """Metrics that no class and no slice has; compared as they are, without statistics."""
 METRICS = (*HIGHER_IS_BETTER, *LOWER_IS_BETTER, *OF_THE_RUN)
 _SHORT = {"iou": "iou_pooled", "precision": "precision_pooled", "recall": "recall_pooled"}
+ANY = "*"
+"""Every class, or every slice; within a slice's name any part of a value."""
 LIMITS = ("min", "max", "max_drop", "max_rise")
 """Absolute ones first; the others are margins of the change against the baseline."""
 
@@ -78,6 +80,11 @@ class CheckConfig(Settings):
             msg = f"{self.metric} is of the whole run, and has no class and no slice"
             raise ValueError(msg)
         return self
+
+    @property
+    def relative(self) -> bool:
+        """Whether a baseline is needed."""
+        return self.max_drop is not None or self.max_rise is not None
 
     @property
     def limits(self) -> dict[Limit, float]:

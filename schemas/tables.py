@@ -24,6 +24,8 @@ ROWS = {
     "verdicts": "one row for each run that was gated, limit of a check, slice and class",
 }
 """What a row of each table is."""
+OF_A_RUN = TABLES[:-1]
+"""The tables that an evaluation writes; the gate writes the others."""
 SHARD_METADATA = b"dicebeam.shard"
 SHARDS_METADATA = b"dicebeam.shards"
 """In place of the former in a file that holds several shards."""
@@ -32,6 +34,12 @@ SLICE_FEATURES = "slice_features"
 SAMPLES_ORDER = ("shard", "record", "class_id")
 FAILURES_ORDER = ("shard", "record")
 """What the rows of a file are sorted by."""
+
+
+def _of(kind: pa.DataType, names: str) -> list[tuple[str, pa.DataType]]:
+    """Columns of one type."""
+    return [(name, kind) for name in names.split()]
+
 
 _SAMPLES_HEAD = [
     ("sample_id", pa.string()),
@@ -61,151 +69,89 @@ RESERVED = {name for name, _ in _SAMPLES_HEAD + _SAMPLES_TAIL} | {"eval_date", "
 
 CLASSES = pa.schema(
     [
-        ("slice", pa.string()),
-        ("class_id", pa.int32()),
-        ("class_name", pa.string()),
-        ("n_samples", pa.int64()),
-        ("n_present", pa.int64()),
-        ("n_missed", pa.int64()),
-        ("n_false_alarm", pa.int64()),
-        ("n_absent", pa.int64()),
-        ("true_positives", pa.int64()),
-        ("false_positives", pa.int64()),
-        ("false_negatives", pa.int64()),
-        ("pixels", pa.int64()),
-        ("ignored_pixels", pa.int64()),
-        ("soft_intersection", pa.float64()),
-        ("soft_predicted", pa.float64()),
-        ("soft_predicted_sq", pa.float64()),
-        ("dice_mean", pa.float64()),
-        ("dice_std", pa.float64()),
-        ("dice_min", pa.float64()),
-        ("dice_p05", pa.float64()),
-        ("dice_p25", pa.float64()),
-        ("dice_p50", pa.float64()),
-        ("dice_p75", pa.float64()),
-        ("dice_p95", pa.float64()),
-        ("dice_max", pa.float64()),
-        ("dice_mean_low", pa.float64()),
-        ("dice_mean_high", pa.float64()),
-        ("dice_pooled", pa.float64()),
-        ("dice_pooled_low", pa.float64()),
-        ("dice_pooled_high", pa.float64()),
-        ("iou_mean", pa.float64()),
-        ("iou_mean_low", pa.float64()),
-        ("iou_mean_high", pa.float64()),
-        ("iou_pooled", pa.float64()),
-        ("iou_pooled_low", pa.float64()),
-        ("iou_pooled_high", pa.float64()),
-        ("precision_pooled", pa.float64()),
-        ("precision_pooled_low", pa.float64()),
-        ("precision_pooled_high", pa.float64()),
-        ("recall_pooled", pa.float64()),
-        ("recall_pooled_low", pa.float64()),
-        ("recall_pooled_high", pa.float64()),
-        ("soft_dice_mean", pa.float64()),
-        ("soft_dice_mean_low", pa.float64()),
-        ("soft_dice_mean_high", pa.float64()),
+        *_of(pa.string(), "slice"),
+        *_of(pa.int32(), "class_id"),
+        *_of(pa.string(), "class_name"),
+        *_of(
+            pa.int64(),
+            "n_samples n_present n_missed n_false_alarm n_absent true_positives false_positives false_negatives "
+            "pixels ignored_pixels",
+        ),
+        *_of(
+            pa.float64(),
+            "soft_intersection soft_predicted soft_predicted_sq dice_mean dice_std dice_min dice_p05 dice_p25 "
+            "dice_p50 dice_p75 dice_p95 dice_max dice_mean_low dice_mean_high dice_pooled dice_pooled_low "
+            "dice_pooled_high iou_mean iou_mean_low iou_mean_high iou_pooled iou_pooled_low iou_pooled_high "
+            "precision_pooled precision_pooled_low precision_pooled_high recall_pooled recall_pooled_low "
+            "recall_pooled_high soft_dice_mean soft_dice_mean_low soft_dice_mean_high",
+        ),
     ]
 )
 
 SLICES = pa.schema(
     [
-        ("slice", pa.string()),
-        ("n_samples", pa.int64()),
-        ("dice_mean", pa.float64()),
-        ("dice_mean_low", pa.float64()),
-        ("dice_mean_high", pa.float64()),
-        ("dice_pooled", pa.float64()),
-        ("dice_pooled_low", pa.float64()),
-        ("dice_pooled_high", pa.float64()),
+        *_of(pa.string(), "slice"),
+        *_of(pa.int64(), "n_samples n_clusters"),
+        *_of(pa.float64(), "dice_mean dice_mean_low dice_mean_high dice_pooled dice_pooled_low dice_pooled_high"),
     ]
 )
 
 HISTOGRAMS = pa.schema(
     [
-        ("slice", pa.string()),
-        ("class_id", pa.int32()),
-        ("class_name", pa.string()),
-        ("bin", pa.int32()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
-        ("n_samples", pa.int64()),
+        *_of(pa.string(), "slice"),
+        *_of(pa.int32(), "class_id"),
+        *_of(pa.string(), "class_name"),
+        *_of(pa.int32(), "bin"),
+        *_of(pa.float64(), "low high"),
+        *_of(pa.int64(), "n_samples"),
     ]
 )
 
 REPLICATES = pa.schema(
     [
-        ("slice", pa.string()),
-        ("class_id", pa.int32()),
-        ("class_name", pa.string()),
-        ("replicate", pa.int32()),
-        ("dice_mean", pa.float64()),
-        ("iou_mean", pa.float64()),
-        ("soft_dice_mean", pa.float64()),
-        ("dice_pooled", pa.float64()),
-        ("iou_pooled", pa.float64()),
-        ("precision_pooled", pa.float64()),
-        ("recall_pooled", pa.float64()),
+        *_of(pa.string(), "slice"),
+        *_of(pa.int32(), "class_id"),
+        *_of(pa.string(), "class_name"),
+        *_of(pa.int32(), "replicate"),
+        *_of(
+            pa.float64(),
+            "dice_mean iou_mean soft_dice_mean dice_pooled iou_pooled precision_pooled recall_pooled "
+            "missed_rate false_alarm_rate dice_mean_absent_as_1 dice_mean_absent_as_0",
+        ),
     ]
 )
 
 FAILURES = pa.schema(
     [
-        ("shard", pa.string()),
-        ("record", pa.int64()),
-        ("byte_offset", pa.int64()),
-        ("sample_id", pa.string()),
-        ("stage", pa.string()),
-        ("error", pa.string()),
-        ("message", pa.string()),
+        *_of(pa.string(), "shard"),
+        *_of(pa.int64(), "record byte_offset"),
+        *_of(pa.string(), "sample_id stage error message"),
     ]
 )
 
 RUNS = pa.schema(
     [
-        ("status", pa.string()),
-        ("config", pa.string()),
-        ("config_fingerprint", pa.string()),
-        ("model", pa.string()),
-        ("model_fingerprint", pa.string()),
-        ("shards", pa.int64()),
-        ("records", pa.int64()),
-        ("scored", pa.int64()),
-        ("failed", pa.int64()),
-        ("duplicate_ids", pa.int64()),
-        ("digest", pa.string()),
-        ("versions", pa.string()),
-        ("runner", pa.string()),
-        ("started", pa.timestamp("us", tz="UTC")),
-        ("finished", pa.timestamp("us", tz="UTC")),
-        ("seconds", pa.float64()),
-        ("samples_per_second", pa.float64()),
+        *_of(pa.string(), "status config config_fingerprint model model_fingerprint"),
+        *_of(pa.int64(), "shards records scored failed duplicate_ids"),
+        *_of(pa.string(), "digest data_fingerprint versions runner"),
+        *_of(pa.timestamp("us", tz="UTC"), "started finished"),
+        *_of(pa.float64(), "seconds samples_per_second"),
     ]
 )
 
 VERDICTS = pa.schema(
     [
-        ("metric", pa.string()),
-        ("slice", pa.string()),
-        ("class_id", pa.int32()),
-        ("class_name", pa.string()),
-        ("limit_name", pa.string()),
-        ("threshold", pa.float64()),
-        ("verdict", pa.string()),
-        ("improved", pa.bool_()),
-        ("value", pa.float64()),
-        ("baseline", pa.float64()),
-        ("difference", pa.float64()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
-        ("p_value", pa.float64()),
-        ("n_pairs", pa.int64()),
-        ("minimum_detectable_drop", pa.float64()),
-        ("message", pa.string()),
-        ("run_verdict", pa.string()),
-        ("baseline_run_id", pa.string()),
-        ("decided", pa.timestamp("us", tz="UTC")),
+        *_of(pa.string(), "metric slice"),
+        *_of(pa.int32(), "class_id"),
+        *_of(pa.string(), "class_name limit_name"),
+        *_of(pa.float64(), "threshold"),
+        *_of(pa.string(), "verdict"),
+        *_of(pa.bool_(), "improved"),
+        *_of(pa.float64(), "value baseline difference low high p_value"),
+        *_of(pa.int64(), "n_pairs"),
+        *_of(pa.float64(), "minimum_detectable_drop"),
+        *_of(pa.string(), "message run_verdict baseline_run_id"),
+        *_of(pa.timestamp("us", tz="UTC"), "decided"),
     ]
 )
 

@@ -187,3 +187,16 @@ SELECT
 FROM latest_run AS r
 JOIN slices AS s ON s.run_id = r.run_id
 LEFT JOIN slices AS p ON p.run_id = r.previous_run_id AND p.slice = s.slice;
+
+-- gate_history: one row for each gated run, with its verdict and how many of its checks did not pass
+CREATE OR REPLACE VIEW gate_history AS
+SELECT
+  eval_date,
+  run_id,
+  max(run_verdict) AS verdict,
+  max(baseline_run_id) AS baseline_run_id,
+  max(decided) AS decided,
+  count(*) AS n_checks,
+  sum(CASE WHEN verdict IN ('PASS', 'SKIPPED') THEN 0 ELSE 1 END) AS n_not_passed
+FROM verdicts
+GROUP BY eval_date, run_id;

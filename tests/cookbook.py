@@ -239,3 +239,10 @@ def slower(h):
     rows = h["runs"].sort_values("finished")
     against = rows.seconds / rows.seconds.rolling(7, min_periods=1).mean().shift()
     return rows.assign(against=against)[["run_id", "scored", "seconds", "samples_per_second", "against"]]
+
+
+@answers("Which nights did not pass the gate, and why?")
+def not_passed(h):
+    rows = h["verdicts"]
+    bad = rows[(rows.run_verdict != "PASS") & (rows.verdict != "PASS")].sort_values(["eval_date", "class_id"])
+    return bad[["eval_date", "run_id", "run_verdict", "metric", "class_name", "slice", "verdict", "difference"]]

@@ -56,7 +56,7 @@ def content(demo: Path) -> dict[str, pa.Table]:
     """Every table, but for the times of the attempt."""
     order = {"samples": tables.SAMPLES_ORDER, "failures": tables.FAILURES_ORDER}
     found = {
-        name: pa.concat_tables(pq.ParquetFile(path).read() for path in files(demo, name)) for name in tables.TABLES
+        name: pa.concat_tables(pq.ParquetFile(path).read() for path in files(demo, name)) for name in tables.OF_A_RUN
     }
     by = {name: found[name].sort_by([(column, "ascending") for column in order[name]]) for name in order}
     runs = found["runs"].drop_columns(list(STAMPS))
@@ -190,7 +190,7 @@ def either(request: pytest.FixtureRequest, scored: Path, compacted: Path) -> Pat
     return scored
 
 
-@pytest.mark.parametrize("table", tables.TABLES)
+@pytest.mark.parametrize("table", tables.OF_A_RUN)
 def test_every_file_says_its_version_and_run_and_has_statistics(table: str, either: Path) -> None:
     assert files(either, table)
     for path in files(either, table):
@@ -232,7 +232,7 @@ def test_statistics_say_which_files_have_a_record(compacted: Path) -> None:
     assert (class_id.min, class_id.max) == (0, 2)
 
 
-@pytest.mark.parametrize("table", tables.TABLES)
+@pytest.mark.parametrize("table", tables.OF_A_RUN)
 def test_text_that_repeats_has_a_dictionary_and_ids_and_measures_have_none(table: str, either: Path) -> None:
     metadata = pq.ParquetFile(files(either, table)[-1]).metadata
     columns = [metadata.row_group(0).column(i) for i in range(metadata.num_columns)]
@@ -254,7 +254,7 @@ def types(demo: Path, table: str) -> tuple[Path, dict[str, str]]:
     return path, {field.name: str(field.type) for field in pq.ParquetFile(path).schema_arrow}
 
 
-@pytest.mark.parametrize("table", tables.TABLES)
+@pytest.mark.parametrize("table", tables.OF_A_RUN)
 def test_duckdb_reads_the_same_types(table: str, either: Path) -> None:
     path, ours = types(either, table)
     relation = duckdb.read_parquet(str(path), hive_partitioning=False)
@@ -263,7 +263,7 @@ def test_duckdb_reads_the_same_types(table: str, either: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("table", tables.TABLES)
+@pytest.mark.parametrize("table", tables.OF_A_RUN)
 def test_polars_reads_the_same_types_and_rows(table: str, either: Path) -> None:
     polars = pytest.importorskip("polars")
     path, ours = types(either, table)
@@ -272,7 +272,7 @@ def test_polars_reads_the_same_types_and_rows(table: str, either: Path) -> None:
     assert frame.rows() == [tuple(row.values()) for row in pq.ParquetFile(path).read().to_pylist()]
 
 
-@pytest.mark.parametrize("table", tables.TABLES)
+@pytest.mark.parametrize("table", tables.OF_A_RUN)
 def test_spark_reads_the_same_types(table: str, either: Path) -> None:
     sql = pytest.importorskip("pyspark.sql")
     kinds = {"int32": "int", "int64": "bigint", "double": "double", "string": "string"}

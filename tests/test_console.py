@@ -143,7 +143,7 @@ def test_the_end_of_a_run():
     assert "mean Dice 0.7500 (0.700-0.800), pooled -  (foreground: car)" in text
     assert "scored 1,200 of 1,201 records in 2 shards, 1 failed in 12.3 s, 10.0 samples/s" in text
     assert "hidden" not in text
-    for table in tables.TABLES:
+    for table in tables.OF_A_RUN:
         assert f"/out [x]/{table}/eval_date=2026-11-23/run_id=r1" in text
 
 

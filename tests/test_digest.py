@@ -100,3 +100,24 @@ def test_a_sample_that_is_there_twice_or_missing_changes_it():
     digests = {of(SAMPLES), of(SAMPLES.part([*range(12), 3])), of(SAMPLES.part(range(11)))}
     assert len(digests) == 3
     assert all(len(text) == 32 for text in digests)
+
+
+def of_data(samples):
+    return digest.of_data(id_hashes(i.encode() for i in samples.ids), samples.sums, CLASSES)
+
+
+@pytest.mark.parametrize("column", ["true_positives", "predicted", *DOUBLES])
+def test_what_the_model_says_is_not_of_the_data(column):
+    sums = dataclasses.replace(SAMPLES.sums, **{column: getattr(SAMPLES.sums, column) + 1})
+    assert of_data(dataclasses.replace(SAMPLES, sums=sums)) == of_data(SAMPLES) != of(SAMPLES)
+
+
+@pytest.mark.parametrize("column", ["actual", "pixels", "ignored_pixels"])
+def test_what_is_true_is_of_the_data(column):
+    sums = dataclasses.replace(SAMPLES.sums, **{column: getattr(SAMPLES.sums, column) + 1})
+    assert of_data(dataclasses.replace(SAMPLES, sums=sums)) != of_data(SAMPLES)
+
+
+def test_ids_are_of_the_data():
+    assert of_data(dataclasses.replace(SAMPLES, ids=("other", *SAMPLES.ids[1:]))) != of_data(SAMPLES)
+    assert digest.add(of_data(SAMPLES.part([i])) for i in reversed(range(12))) == of_data(SAMPLES)

@@ -104,6 +104,25 @@ def test_the_replicates_are_those_of_the_weights():
             np.testing.assert_allclose(rows.loc[CLASSES.names[class_id]][name], values, rtol=1e-12, err_msg=name)
 
 
+def test_rates_and_rules_are_those_of_the_samples_that_are_drawn():
+    """An oracle that repeats each row as often as it is drawn."""
+    samples = random_samples(30)
+    frame, drawn = samples.frame(), bootstrap.weights(samples.block().hashes, 50, 3)
+    rows = report(samples).replicates.to_pandas().set_index(["class_id", "replicate"])
+    for class_id, of_class in frame.groupby("class_id"):
+        for replicate in (0, 7, 49):
+            repeated = of_class.loc[of_class.index.repeat(drawn[:, replicate])]
+            true = repeated[repeated.state.isin(["present", "missed"])]
+            free = repeated[repeated.state.isin(["absent", "false_alarm"])]
+            expected = {
+                "missed_rate": (true.state == "missed").mean(),
+                "false_alarm_rate": (free.state == "false_alarm").mean(),
+                "dice_mean_absent_as_1": repeated.dice.fillna(1).mean(),
+                "dice_mean_absent_as_0": repeated.dice.fillna(0).mean(),
+            }
+            assert rows.loc[(class_id, replicate)][list(expected)].to_dict() == pytest.approx(expected, nan_ok=True)
+
+
 def test_the_replicates_of_the_foreground_are_means_of_those_of_its_classes():
     samples = random_samples(30)
     each, frame = replicated(samples), samples.frame()

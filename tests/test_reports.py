@@ -19,7 +19,7 @@ from schemas.summary import SliceReport
 
 STARTED = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
 EVERY = ["classes", "failures", "histograms", "replicates", "runs", "slices"]
-DIGEST = "0123456789abcdef" * 2
+DIGEST, DATA = "0123456789abcdef" * 2, "f" * 32
 
 
 def slice_report(name, replicates=2):
@@ -36,7 +36,7 @@ SLICES = [slice_report("all")]
 
 
 def counted(totals, shards=1, scored_now=None, duplicate_ids=0):
-    return Counted(totals, shards, totals.scored if scored_now is None else scored_now, duplicate_ids, DIGEST)
+    return Counted(totals, shards, totals.scored if scored_now is None else scored_now, duplicate_ids, DIGEST, DATA)
 
 
 def slices_of(settings, table):
@@ -115,7 +115,7 @@ def test_the_tables_and_their_place(settings):
     (row,) = pq.read_table(path, partitioning=None).to_pylist()
     assert (row["status"], row["shards"], row["records"], row["scored"], row["failed"]) == ("done", 1, 5, 3, 2)
     assert (row["config_fingerprint"], row["model_fingerprint"], row["started"]) == ("cfg", "mdl", STARTED)
-    assert (row["duplicate_ids"], row["digest"]) == (0, DIGEST)
+    assert (row["duplicate_ids"], row["digest"], row["data_fingerprint"]) == (0, DIGEST, DATA)
 
 
 def test_the_runs_row_is_written_last(settings, monkeypatch):

@@ -77,6 +77,9 @@ def test_replicates_are_weighted_sums():
     found, frame = of(SAMPLES), SAMPLES.frame()
     drawn = bootstrap.weights(SAMPLES.block().hashes, 6, 3).astype(float)
     frame["defined"] = frame.dice.notna().astype(float)
+    frame["actual"] = frame.true_positives + frame.false_negatives > 0
+    frame["missed"] = frame.actual & (frame.true_positives + frame.false_positives == 0)
+    frame["samples"] = 1
     for i, name in enumerate(slice_state.STATISTICS):
         values = frame[name].fillna(0).to_numpy(float).reshape(40, 3)
         np.testing.assert_allclose(found.replicates[..., i], drawn.T @ values, rtol=1e-12, err_msg=name)
@@ -156,7 +159,7 @@ def test_a_class_that_is_always_absent():
     assert (found.states.tolist(), found.n_defined.tolist()) == ([[0, 0, 0, 4]], [0])
     assert (found.means.tolist(), found.squares.tolist()) == ([0], [0])
     assert (found.lowest.tolist(), found.highest.tolist()) == ([np.inf], [-np.inf])
-    assert not found.replicates.any()
+    assert {slice_state.STATISTICS[i] for i in np.nonzero(found.replicates.any(axis=(0, 1)))[0]} == {"samples"}
     assert not found.histogram.any()
 
 

@@ -164,6 +164,7 @@ class Collected:
     slices: dict[str, SliceReport]
     totals: RunTotals
     digest: str
+    data: str
 
 
 def summarize(paths, summary_settings, flags=(), folder=None):
@@ -172,15 +173,16 @@ def summarize(paths, summary_settings, flags=(), folder=None):
         found = pipeline | beam.Create(paths) | Summarize(summary_settings)
         for name, collection in found._asdict().items():
             _ = collection | f"Keep{name}" >> beam.ParDo(Keep(folder, name))
-    slices, totals, digests = (kept(folder, name) for name in found._fields)
-    assert len(totals) == len(digests) == 1
+    slices, totals, digests, data = (kept(folder, name) for name in found._fields)
+    assert len(totals) == len(digests) == len(data) == 1
     by_name = {report.name: report for report in slices}
     assert len(by_name) == len(slices)
-    return Collected(by_name, totals[0], digests[0])
+    return Collected(by_name, totals[0], digests[0], data[0])
 
 
 def assert_same_summary(found, expected):
-    assert (found.digest, found.totals.records) == (expected.digest, expected.totals.records)
+    assert (found.digest, found.data) == (expected.digest, expected.data)
+    assert found.totals.records == expected.totals.records
     assert set(found.slices) == set(expected.slices)
     for name, report in found.slices.items():
         assert_same_report(report, expected.slices[name])
@@ -227,6 +229,7 @@ def test_shards_in_any_order_are_as_one(seed, one_shard, run, tmp_path):
 def test_other_counts_have_another_digest(one_shard, run, tmp_path):
     other = summarize(write(run, random_samples(60, seed=1), 1), settings_of(run), folder=tmp_path)
     assert other.digest != one_shard.digest
+    assert other.data != one_shard.data
 
 
 @pytest.mark.parametrize("shards", [0, 2])

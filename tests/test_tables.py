@@ -1,5 +1,7 @@
 """The Parquet contract, column by column as DESIGN section 7 has it."""
 
+from dataclasses import fields
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from schemas import tables
 from schemas.errors import ConfigError
+from schemas.verdict import CheckVerdict
 
 COUNT, NUMBER, TEXT, ID = "int64", "double", "string", "int32"
 TIME = "timestamp[us, tz=UTC]"
@@ -65,7 +68,8 @@ def test_histograms():
 def test_replicates():
     means = "dice_mean iou_mean soft_dice_mean dice_pooled iou_pooled precision_pooled recall_pooled"
     assert columns(tables.REPLICATES) == {
-        "slice": TEXT, "class_id": ID, "class_name": TEXT, "replicate": ID, **spelled(means, NUMBER)
+        "slice": TEXT, "class_id": ID, "class_name": TEXT, "replicate": ID, **spelled(means, NUMBER),
+        **spelled("missed_rate false_alarm_rate dice_mean_absent_as_1 dice_mean_absent_as_0", NUMBER),
     }  # fmt: skip
 
 
@@ -76,7 +80,7 @@ def test_replicates_have_every_statistic_that_has_an_interval():
 
 def test_slices():
     assert columns(tables.SLICES) == {
-        "slice": TEXT, "n_samples": COUNT,
+        "slice": TEXT, "n_samples": COUNT, "n_clusters": COUNT,
         **spelled("dice_mean dice_mean_low dice_mean_high dice_pooled dice_pooled_low dice_pooled_high", NUMBER),
     }  # fmt: skip
 
@@ -94,8 +98,8 @@ def test_failures():
 def test_runs():
     assert columns(tables.RUNS) == {
         **spelled("status config config_fingerprint model model_fingerprint", TEXT),
-        **spelled("shards records scored failed duplicate_ids", COUNT), "digest": TEXT,
-        **spelled("versions runner", TEXT), "started": TIME, "finished": TIME,
+        **spelled("shards records scored failed duplicate_ids", COUNT),
+        **spelled("digest data_fingerprint versions runner", TEXT), "started": TIME, "finished": TIME,
         **spelled("seconds samples_per_second", NUMBER),
     }  # fmt: skip
 
@@ -152,3 +156,13 @@ def test_partition_is_hive_style(output):
 
 def test_partition_of_a_bucket():
     assert tables.partition("gs://b/x", "runs", "d", "r").startswith("gs://b/x/runs/")
+
+
+def test_verdicts():
+    found = columns(tables.VERDICTS)
+    assert found == {
+        **spelled("metric slice class_name limit_name verdict message run_verdict baseline_run_id", TEXT),
+        "class_id": ID, "n_pairs": COUNT, "improved": "bool", "decided": TIME,
+        **spelled("threshold value baseline difference low high p_value minimum_detectable_drop", NUMBER),
+    }  # fmt: skip
+    assert {*found} - {"run_verdict", "baseline_run_id", "decided"} == {f.name for f in fields(CheckVerdict)}

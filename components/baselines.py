@@ -1,0 +1,81 @@
+"""Which run a run is compared with, and whether it can be."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components import config_difference
+from components.run_tables import FinishedRun
+
+BLESSED, PREVIOUS = "blessed", "previous"
+DONE = "done"
+
+
+def find(
+    kind: str, tonight: FinishedRun, runs: Sequence[FinishedRun], blessed: Sequence[str]
+) -> tuple[FinishedRun | None, str]:
+    """The baseline, and if there is none, why.
+
+    Args:
+        kind: `blessed`, the run that was blessed last; `previous`, the last finished run of another model on the same
+            data, whose failures were within its budget; or a run id.
+        tonight: the run that is held against it, which is never its own baseline.
+        runs: every finished run, the last one first.
+        blessed: ids of blessed runs, the one that was blessed last first.
+    """
+    others = {past.run_id: past for past in runs if past.run_id != tonight.run_id}
+    if kind == BLESSED:
+        found = next((others[run_id] for run_id in blessed if run_id in others), None)
+        return found, "no run is blessed yet; bless one by hand: dicebeam gate CONFIG.yaml --bless RUN_ID"
+    if kind == PREVIOUS:
+        earlier = (past for past in others.values() if past.finished <= tonight.finished)
+        found = next((past for past in earlier if _is_previous(past, tonight)), None)
+        return found, "no finished run of another model on the same data is there yet"
+    return others.get(kind), f"there is no other finished run {kind!r}"
+
+
+def _is_previous(past: FinishedRun, tonight: FinishedRun) -> bool:
+    fingerprint = past.row["data_fingerprint"]
+    return (
+        past.row["status"] == DONE
+        and past.row["model_fingerprint"] != tonight.row["model_fingerprint"]
+        and fingerprint is not None
+        and fingerprint == tonight.row["data_fingerprint"]
+    )
+
+
+def unlike(now: Mapping[str, Any], before: Mapping[str, Any], not_scoring: set[str], *, common: bool) -> list[str]:
+    """Why two runs cannot be compared, a line each; empty if they can.
+
+    Args:
+        now: the `runs` row of a run.
+        before: that of its baseline.
+        not_scoring: config keys that do not decide the rows of `samples`.
+        common: whether the samples that both have scored are compared, so that the others may differ.
+    """
+    found = []
+    if before["status"] != DONE:
+        found.append(f"the baseline's status is {before['status']}")
+    if now["config_fingerprint"] != before["config_fingerprint"]:
+        then, ours = (_scoring(row["config"], not_scoring) for row in (before, now))
+        differs = config_difference.summary(then, ours) or "in what the baseline's version of dicebeam made of it"
+        found.append(f"the baseline was scored with another config: {differs}")
+    if not same_data(now, before):
+        if not common:
+            counts = f"{before['scored']:,} samples scored then, {now['scored']:,} now"
+            found.append(
+                f"the data are not the same (sample ids or true masks differ; {counts}); "
+                "gate.common_samples: true compares the samples that both have"
+            )
+        elif now["duplicate_ids"] or before["duplicate_ids"]:
+            found.append("the data are not the same, and samples that share an id cannot be told apart")
+    return found
+
+
+def same_data(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether two runs have scored the same ids with the same true masks, as far as they say."""
+    return now["data_fingerprint"] is not None and now["data_fingerprint"] == before["data_fingerprint"]
+
+
+def _scoring(config: str, not_scoring: set[str]) -> str:
+    return json.dumps({key: value for key, value in json.loads(config).items() if key not in not_scoring})
