@@ -135,10 +135,21 @@ def test_a_run_that_was_never_gated_is_blessed_by_hand(run):
     assert verdict_files.blessings(run.output) == [("n20261124", "2026-11-24", NOW)]
 
 
-def test_the_gates_word_holds_after_a_blessing_by_hand(run):
+@pytest.mark.parametrize("name", ["REGRESSED", "OUT_OF_BOUNDS", "NO_BASELINE", "INCONCLUSIVE", "PASS"])
+def test_judging_again_undoes_no_blessing_by_hand(run, name):
     verdict_files.bless(run, NOW)
-    verdict_files.write(run, REGRESSED)
+    written = verdict_files.write(run, verdicts.verdict(verdicts.check(name)))
+    assert written["blessing"].endswith("/BLESSED")
+    assert details(run) == {"run_id": "n20261124", "by": "hand", "time": "2026-11-24T12:00:00+00:00"}
+    assert "NOT_BLESSED" not in names(run)
+
+
+def test_an_invalid_run_is_not_blessed_whoever_has_done_so(run):
+    verdict_files.bless(run, NOW)
+    verdict_files.write(run, verdicts.verdict(verdicts.check("INVALID")))
     assert verdict_files.blessings(run.output) == []
+    verdict_files.write(run, REGRESSED)
+    assert "NOT_BLESSED" in names(run)
 
 
 class Steps:
