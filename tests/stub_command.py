@@ -54,7 +54,9 @@ def days():
 
 
 def of_a_night(args, config="nightly.yaml"):
-    """Whether a call is the nightly one, with a model and a run id of the same date."""
-    return args in [
-        ["nightly", config, "--set", f"model=models/{day:%Y-%m-%d}", "--run-id", f"n{day:%Y%m%d}"] for day in days()
+    """Whether a call is the nightly one, with a model and a run id of a date of now."""
+    models = [f"model=models/{day:%Y-%m-%d}" for day in days()]
+    run_ids = [f"n{day:%Y%m%d}" for day in days()]
+    return [*args[:3], args[4]] == ["nightly", config, "--set", "--run-id"] and (args[3] in models, args[5:]) in [
+        (True, [run_id]) for run_id in run_ids
     ]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from importlib import resources
 from pathlib import Path
@@ -17,6 +18,7 @@ from pipeline import config_file
 from tests.stub_command import CODES, Stub, of_a_night
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
+needs_flock = pytest.mark.skipif(shutil.which("flock") is None, reason="there is no flock here; util-linux has it")
 each_code = pytest.mark.parametrize("code", CODES)
 
 
@@ -79,6 +81,7 @@ def test_crons_command_is_one_for_sh(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@needs_flock
 @each_code
 def test_cron_mails_every_night_but_one_that_passed(tmp_path, code):
     stub = Stub(tmp_path / "bin", code)
@@ -91,6 +94,7 @@ def test_cron_mails_every_night_but_one_that_passed(tmp_path, code):
     assert (done.stdout, done.stderr) == ("" if code == 0 else mail, "")
 
 
+@needs_flock
 def test_cron_starts_no_second_run(tmp_path):
     stub = Stub(tmp_path / "bin", 0)
     command = f"flock nightly.lock /bin/sh -c '{cron_command(tmp_path)}'"
