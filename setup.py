@@ -13,9 +13,11 @@ pyyaml          reads the config, safely.
 typer, rich     the command line, the progress bar and the tables on it.
 scipy           quantiles of Student's t, for intervals of few samples.
 duckdb          SQL over the Parquet tables (`dicebeam query`).
+jinja2          the HTML report: templates that escape everything by default.
 
 And of the extras, beside what checks style and types and runs tests:
 
+playwright      drives Chromium, where that is installed, through the report as a reader would.
 pandas, polars  read the tables as the docs say one can; pandas checks what SQL gives.
 sqlglot         parses BigQuery's SQL, and translates it, so that DuckDB can run it.
 pyspark         (engines) the Spark snippet of the docs; 400 MB and a JVM, so in an extra of its own.
@@ -36,7 +38,7 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=ROOMS),
-    package_data={room: ["py.typed", "*.sql"] for room in ("schemas", "components", "pipeline")},
+    package_data={room: ["py.typed", "*.sql", "templates/*"] for room in ("schemas", "components", "pipeline")},
     python_requires=">=3.11,<3.14",
     install_requires=[
         "tensorflow>=2.21,<2.22",
@@ -53,6 +55,7 @@ setup(
         "rich>=15,<16",
         "scipy>=1.17,<2",
         "duckdb>=2,<3",
+        "jinja2>=3.1,<4",
     ],
     extras_require={
         "aws": ["apache-beam[aws]>=2.77,<2.78"],
@@ -62,6 +65,7 @@ setup(
             "mypy>=2.4,<3",
             "pandas>=3,<4",
             "pandas-stubs>=2",
+            "playwright>=1.60,<2",
             "polars>=2,<3",
             "pytest>=9,<10",
             "pytest-timeout>=2.4,<3",

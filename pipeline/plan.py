@@ -67,7 +67,7 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
     settings = GraphSettings(
         tuple(filesystems.absolute(pattern) for pattern in config.examples),
         shards.listing(found),
-        ReadSettings(_decode_settings(config, agreement), config.batch_size),
+        ReadSettings(decode_settings(config, agreement), config.batch_size),
         ScoreSettings(model, config.labels, agreement, run.model_fingerprint, config.batch_timeout_seconds),
         WriteSettings(run, config.classes, agreement.scored, tuple(tables.slice_columns(config.slice_features))),
         TablesSettings(
@@ -87,7 +87,8 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
     return Plan(config, run, found, settings, options)
 
 
-def _decode_settings(config: Config, agreement: Agreement) -> DecodeSettings:
+def decode_settings(config: Config, agreement: Agreement) -> DecodeSettings:
+    """What the samples of a config are made of, for a model of which this is agreed."""
     every = tuple(range(len(config.classes)))
     return DecodeSettings(
         features=config.features,

@@ -11,7 +11,7 @@ from components.report_rows import ClassSettings
 from components.reports import ReportSettings, WriteReports
 from components.run_files import Run
 from components.slice_state import BootstrapSettings
-from components.slicing import SliceFeature
+from components.slicing import SliceFeature, SliceSpec
 from components.summary import Summarize, SummarySettings
 from pipeline.config import Config
 from schemas import tables
@@ -28,20 +28,29 @@ class TablesSettings:
 
 def summary_settings(config: Config, run: Run, scored: Sequence[int]) -> SummarySettings:
     """What is summarized, of the scored class ids."""
-    column_of = dict(zip(config.slice_features, tables.slice_columns(config.slice_features), strict=True))
+    column_of = _column_of(config)
     foreground = tuple(place for place, class_id in enumerate(scored) if class_id in config.foreground_ids)
-    specs = (
-        tuple(SliceFeature(part.feature, column_of[part.feature], part.edges) for part in spec)
-        for spec in config.slices
-    )
     return SummarySettings(
         run=run,
         classes=ClassSettings(tuple(scored), tuple(config.classes[i] for i in scored), foreground),
-        slices=tuple(specs),
+        slices=slice_specs(config),
         bootstrap=BootstrapSettings(config.bootstrap.replicates, config.bootstrap.seed, config.cluster is not None),
         cluster=column_of[config.cluster] if config.cluster else None,
         keep_slices=config.bootstrap.keep_slices,
     )
+
+
+def slice_specs(config: Config) -> tuple[SliceSpec, ...]:
+    """The slices of a config, without that of `all`."""
+    column_of = _column_of(config)
+    return tuple(
+        tuple(SliceFeature(part.feature, column_of[part.feature], part.edges) for part in spec)
+        for spec in config.slices
+    )
+
+
+def _column_of(config: Config) -> dict[str, str]:
+    return dict(zip(config.slice_features, tables.slice_columns(config.slice_features), strict=True))
 
 
 def check_foreground(config: Config, scored: Collection[int]) -> None:

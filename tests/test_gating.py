@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from components import blessing, demo, verdict_files
-from pipeline import cli, config_file, gating
+from pipeline import cli, config_file, gating, report
 from pipeline.config import Config
 from schemas.errors import ConfigError, ReportError
 from schemas.verdict import INVALID, NO_BASELINE, PASS, REGRESSED
@@ -173,3 +173,24 @@ def test_nightly_without_checks_evaluates_nothing(folder: Path, capsys: pytest.C
     assert command("nightly", folder, "--run-id", "night", "--set", "gate.checks=[]") == 2
     assert "gate: expected checks, but there are none" in capsys.readouterr().err
     assert not list(folder.glob("reports/*/*/run_id=night"))
+
+
+def test_a_report_that_cannot_be_written_changes_no_verdict(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> str:
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(report, "write_report", fail)
+    arguments = ("--run-id", "v2", "--baseline", "v1", "--set", CHECKS, "--set", f"model={folder}/models/v2")
+    assert command("nightly", folder, *arguments) == 1
+    out, err = capsys.readouterr()
+    assert "gate: REGRESSED" in out
+    assert "warning: the report is not written: no ink; to try again: dicebeam report" in err
+    assert f"--set model={folder}/models/v2 --run-id v2" in err
+
+
+def test_nightly_goes_on_with_a_finished_run_and_leaves_a_page(folder: Path) -> None:
+    assert command("nightly", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECKS) == 0
+    (gate,) = folder.glob("reports/gate/*/run_id=v1")
+    assert {path.name for path in gate.iterdir()} >= {"BLESSED", "blessing.json", "report.html", "verdict.json"}

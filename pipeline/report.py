@@ -1,0 +1,66 @@
+"""From a config and a finished run to one HTML file of it; the models are run for the samples shown alone."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+from apache_beam.io.filesystem import BeamIOError
+
+from components import blessing, cases, filesystems, gallery, report_data, report_page, run_tables, verdict_files
+from components.gallery import Card
+from components.run_tables import FinishedRun
+from pipeline import gating, report_models, tables_graph
+from pipeline.config import Config
+from schemas.errors import DicebeamError
+
+FILE = "report.html"
+
+
+def write_report(config: Config, run_id: str, flags: Sequence[str] = (), out: str | None = None) -> str:
+    """Write the page of a run; returns its path.
+
+    Args:
+        config: names the output folder; of the rest the run's own config is used, as its `runs` row has it.
+        run_id: of a finished run. Where it was not gated, what compares it with a baseline is left out.
+        flags: Beam's, of which storage options are used.
+        out: path of the file; by default it is report.html beside the verdict.
+
+    Raises:
+        ConfigError, ReportError: if there is no such run, or its tables or its verdict cannot be read.
+        StorageError: if the file cannot be written.
+    """
+    past, runs = gating.find_run(config, run_id, flags)
+    used = report_models.config_of(past, config)
+    foreground = _foreground(past, used)
+    data = report_data.collect(past, runs, verdict_files.read(past.run), foreground)
+    worst, fallen, notes = _cards(data.past, data.baseline, used, config, foreground)
+    path = filesystems.absolute(out) if out else blessing.path(past.run, FILE)
+    page = report_page.render(data, worst, fallen, notes)
+    with filesystems.committing(path) as file:
+        file.write(page.encode())
+    return path
+
+
+def _foreground(past: FinishedRun, config: Config) -> tuple[str, ...]:
+    """Names of the scored classes in the mean."""
+    scored = run_tables.scored_classes(past.run)
+    return tuple(config.classes[i] for i in config.foreground_ids if i in scored)
+
+
+def _cards(
+    past: FinishedRun, baseline: FinishedRun | None, used: Config, config: Config, foreground: Sequence[str]
+) -> tuple[list[Card], list[Card], list[str]]:
+    """Cards of the worst samples and of the largest falls, and why there are none where that is so."""
+    before = None if baseline is None else baseline.run
+    specs = tables_graph.slice_specs(used)
+    try:
+        worst = cases.find("worst", past.run, before, foreground, specs)
+        fallen = cases.find("fall", past.run, before, foreground, specs)
+    except (DicebeamError, OSError, BeamIOError, pa.ArrowException) as error:
+        return [], [], [f"Samples could not be chosen: {error}"]
+    if not worst and not fallen:
+        return [], [], []
+    now = report_models.predictor(past, used)
+    then = None
+    if baseline is not None:
+        then = report_models.predictor(baseline, report_models.config_of(baseline, config))
+    return gallery.cards(worst, now, then), gallery.cards(fallen, now, then), []
