@@ -7,7 +7,7 @@ is written last and removed first: whatever is interrupted leaves no blessing.
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from components import filesystems
 from components.run_files import Run
@@ -62,6 +62,16 @@ def grant(run: Run, by: By, now: datetime) -> str:
     return write_file(run, BLESSED, b"")
 
 
+def is_blessed(run: Run) -> bool:
+    """Whether a run may be a baseline."""
+    return filesystems.exists(path(run, BLESSED))
+
+
+def by_hand(run: Run) -> bool:
+    """Whether a run was blessed by hand, and not refused since."""
+    return filesystems.exists(path(run, _DETAILS)) and _details(run.folder(TABLE)).get("by") == "hand"
+
+
 def listed(output: str) -> list[Blessing]:
     """Every blessed run, the last blessed first; found by one listing of their folders.
 
@@ -84,13 +94,22 @@ def _blessing(mark: str, paths: set[str]) -> Blessing:
 
 def _time(folder: str) -> datetime | None:
     """When the run was blessed first; None where the file does not say so."""
-    with filesystems.reading(f"{folder}/{_DETAILS}") as file:
-        data = file.read()
     try:
-        time = datetime.fromisoformat(json.loads(data)["time"])
+        time = datetime.fromisoformat(_details(folder)["time"])
     except (ValueError, KeyError, TypeError):
         return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _details(folder: str) -> dict[str, Any]:
+    """What the file says, nothing where it is damaged."""
+    with filesystems.reading(f"{folder}/{_DETAILS}") as file:
+        data = file.read()
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _delete(run: Run, name: str) -> None:

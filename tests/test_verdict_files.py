@@ -18,6 +18,7 @@ from tests import verdicts
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PASSED, REGRESSED = verdicts.verdict(verdicts.check()), verdicts.verdict(verdicts.check("REGRESSED"))
+NO_BASELINE = verdicts.verdict(verdicts.check("NO_BASELINE"))
 
 
 def run_of(tmp_path, run_id="n20261124", date="2026-11-24"):
@@ -138,6 +139,22 @@ def test_a_run_that_was_never_gated_is_blessed_by_hand(run):
 def test_the_gates_word_holds_after_a_blessing_by_hand(run):
     verdict_files.bless(run, NOW)
     verdict_files.write(run, REGRESSED)
+    assert verdict_files.blessings(run.output) == []
+
+
+def test_no_baseline_is_no_word_against_a_blessing_by_hand(run):
+    """The first night, judged a second time: it is its own baseline, and would leave the next night without one."""
+    verdict_files.write(run, NO_BASELINE)
+    assert verdict_files.blessings(run.output) == []
+    verdict_files.bless(run, NOW)
+    verdict_files.write(run, NO_BASELINE)
+    assert names(run) == ["BLESSED", "blessing.json", "junit.xml", "summary.md", "verdict.json"]
+    assert details(run) == {"run_id": "n20261124", "by": "hand", "time": "2026-11-24T12:00:00+00:00"}
+
+
+def test_no_baseline_takes_the_gates_own_blessing(run):
+    verdict_files.write(run, PASSED)
+    verdict_files.write(run, NO_BASELINE)
     assert verdict_files.blessings(run.output) == []
 
 
