@@ -78,7 +78,7 @@ def test_feature_mappings_in_the_docs_are_valid(mapping: object) -> None:
 
 
 def test_slices_and_intervals_in_the_docs_are_valid(tmp_path: Path) -> None:
-    (readme,) = blocks(README, "yaml")
+    readme, _ = blocks(README, "yaml")
     (text,) = [text for text in blocks(CONFIG_DOC, "yaml") if "slices:" in text]
     path = tmp_path / "my.yaml"
     path.write_text(yaml.safe_dump({**yaml.safe_load(readme), **yaml.safe_load(text)}))
@@ -95,11 +95,12 @@ def test_the_defaults_of_the_bootstrap_in_the_docs_are_the_defaults() -> None:
 
 
 def test_the_config_in_the_readme_is_valid(tmp_path: Path) -> None:
-    (text,) = blocks(README, "yaml")
+    text, gate = blocks(README, "yaml")
     path = tmp_path / "my.yaml"
-    path.write_text(text)
-    slices = config_file.load(str(path)).slices
-    assert [[part.feature for part in spec] for spec in slices] == [["site"], ["site", "scanner"]]
+    path.write_text(text + gate)
+    config = config_file.load(str(path))
+    assert [[part.feature for part in spec] for spec in config.slices] == [["site"], ["site", "scanner"]]
+    assert len(config.gate.checks) == 3
 
 
 @pytest.fixture(scope="module")
