@@ -164,11 +164,12 @@ def test_a_blessing_by_hand_outlives_a_baseline_that_is_not_there(folder: Path) 
 
 
 def test_a_blessing_that_is_taken_away_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command("gate", folder, "--bless", "v2")
-    assert command("gate", folder, "--run-id", "v2", "--baseline", "v1", "--set", CHECKS) == 1
-    said = "warning: run v2 was blessed, and is not any more; to bless it again by hand: dicebeam gate "
-    assert f"{said}{folder}/config.yaml --bless v2\n" in capsys.readouterr().err
-    assert command("gate", folder, "--run-id", "v2", "--baseline", "v1", "--set", CHECKS) == 1
+    said = "warning: run v1 was blessed, and is not any more; to bless it again by hand: dicebeam gate "
+    assert command("gate", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECKS) == 0
+    assert said not in capsys.readouterr().err
+    assert command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECKS) == 4
+    assert f"{said}{folder}/config.yaml --bless v1\n" in capsys.readouterr().err
+    assert command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECKS) == 4
     assert said not in capsys.readouterr().err
 
 
