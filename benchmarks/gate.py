@@ -89,7 +89,7 @@ def night(seed: int, scenario: Scenario) -> str:
     there = rng.random((scenario.samples, len(CLASSES.ids))) >= ABSENT
     before, now = (run_of(dice, there, scenario) for dice in scores(rng, scenario))
     checks = tuple(
-        CheckConfig(metric="dice_mean", class_name=name, max_drop=scenario.margin) for name in ("*", "foreground")
+        CheckConfig(metric="dice_mean", max_drop=scenario.margin, **{"class": name}) for name in ("*", "foreground")
     )
     found = gate.decide(GateConfig(checks=checks, min_samples=2), Compared(now, before, {}, {}))
     return gate.overall(found, valid=True)

@@ -59,7 +59,7 @@ def unlike(now: Mapping[str, Any], before: Mapping[str, Any], not_scoring: set[s
     if now["config_fingerprint"] != before["config_fingerprint"]:
         differs = difference(before["config"], now["config"], not_scoring)
         found.append(f"the baseline was scored with another config: {differs}")
-    if not same_data(now, before):
+    elif not same_data(now, before):  # another config makes other rows, and so another fingerprint, of the same data
         if not common:
             counts = f"{before['scored']:,} samples scored then, {now['scored']:,} now"
             found.append(

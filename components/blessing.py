@@ -46,6 +46,11 @@ def withdraw(run: Run) -> None:
     _delete(run, BLESSED)
 
 
+def is_blessed(run: Run) -> bool:
+    """Whether a run may be a baseline."""
+    return filesystems.exists(path(run, BLESSED))
+
+
 def is_by_hand(run: Run) -> bool:
     """Whether a person has blessed the run."""
     return _details(run).get("by") == "hand"

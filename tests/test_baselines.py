@@ -95,6 +95,14 @@ def test_another_version_of_the_config_is_named():
     assert "in what another version of dicebeam made of it" in found
 
 
+def test_what_another_config_made_of_the_data_says_nothing_of_the_data():
+    """A class more is a row more for every sample, so the fingerprint of the same masks is another one."""
+    other = past("b", 2, data="e", config='{"classes": ["a"]}', config_fingerprint="x")
+    assert [line.partition(":")[0] for line in unlike(past("a", 1), other)] == [
+        "the baseline was scored with another config"
+    ]
+
+
 def test_other_data_say_what_to_do():
     (found,) = unlike(past("a", 1, scored=9), past("b", 2, data="e"))
     assert "(sample ids or true masks differ; 10 samples scored then, 9 now)" in found

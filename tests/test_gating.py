@@ -157,6 +157,22 @@ def test_a_blessed_run_is_the_baseline(folder: Path, capsys: pytest.CaptureFixtu
     assert verdict_files.read(run).baseline_run_id == "v1"
 
 
+def test_a_blessing_by_hand_outlives_a_baseline_that_is_not_there(folder: Path) -> None:
+    command("gate", folder, "--bless", "v1")
+    assert command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECKS) == 4
+    assert [path.name for path in folder.glob("reports/gate/*/run_id=v1/*BLESSED")] == ["BLESSED"]
+
+
+def test_a_blessing_that_is_taken_away_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = "warning: run v1 was blessed, and is not any more; to bless it again by hand: dicebeam gate "
+    assert command("gate", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECKS) == 0
+    assert said not in capsys.readouterr().err
+    assert command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECKS) == 4
+    assert f"{said}{folder}/config.yaml --bless v1\n" in capsys.readouterr().err
+    assert command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECKS) == 4
+    assert said not in capsys.readouterr().err
+
+
 def test_a_run_that_passes_is_blessed(folder: Path) -> None:
     assert command("gate", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECKS) == 0
     assert [path.name for path in folder.glob("reports/gate/*/run_id=v1/*BLESSED")] == ["BLESSED"]

@@ -19,6 +19,7 @@ from tests.memory_storage import MemoryStorage
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PASSED, REGRESSED = verdicts.verdict(verdicts.check()), verdicts.verdict(verdicts.check("REGRESSED"))
+NO_BASELINE = verdicts.verdict(verdicts.check("NO_BASELINE"))
 
 
 def run_of(tmp_path, run_id="n20261124", date="2026-11-24"):
@@ -151,6 +152,12 @@ def test_an_invalid_run_is_not_blessed_whoever_has_done_so(run):
     assert verdict_files.blessings(run.output) == []
     verdict_files.write(run, REGRESSED)
     assert "NOT_BLESSED" in names(run)
+
+
+def test_no_baseline_takes_the_gates_own_blessing(run):
+    verdict_files.write(run, PASSED)
+    verdict_files.write(run, NO_BASELINE)
+    assert verdict_files.blessings(run.output) == []
 
 
 class Steps:
