@@ -169,6 +169,31 @@ def test_the_rows_of_the_table(lived):
     assert cells[-1] == "REGRESSED"
 
 
+def test_what_is_printed(lived, monkeypatch, capsys):
+    monkeypatch.setattr(thirty_nights, "run", lambda _: iter(lived.values()))
+    monkeypatch.setattr("sys.argv", ["thirty_nights", "some folder"])
+    thirty_nights.main()
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head == thirty_nights.HEAD
+    assert lines[:30] == [thirty_nights.row(became) for became in lived.values()]
+    printed = "\n".join(lines[30:])
+    for sql in thirty_nights.QUERIES.values():
+        assert f"dicebeam query 'some folder/reports' \"{sql}\"" in printed
+
+
+def test_the_docs_say_when_the_drift_was_seen(lived):
+    text = " ".join((Path(__file__).parents[1] / "docs/nightly.md").read_text().split())
+    first = {
+        "REGRESSED in night": next(n for n in NUMBERS if lived[n].fixed == "REGRESSED"),
+        "goes on until night": next(
+            n for n in NUMBERS if lived[n].verdict and lived[n].verdict.verdict == "OUT_OF_BOUNDS"
+        ),
+    }
+    for words, number in first.items():
+        assert f"{words} {number}" in text
+        assert f"night {number}" in " ".join(thirty_nights.__doc__.split())
+
+
 def test_every_night_has_its_log(folder):
     assert {path.stem for path in folder.glob("logs/*.txt")} == {f"night-{n:02}" for n in NUMBERS} | {"blessing"}
     assert "gate: REGRESSED: " in (folder / "logs" / "night-17.txt").read_text()
