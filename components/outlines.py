@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_CORNERS = 1200
+MAX_CORNERS = 1000
 """Of one outline; about 6 bytes each in the page. A mask with more is drawn coarser."""
 
 _Point = tuple[int, int]

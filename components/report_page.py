@@ -25,8 +25,8 @@ from schemas.verdict import Headline
 
 MAX_BYTES = 5_000_000
 """What a page is below, whatever the run: every part of it is bounded."""
-MAX_CHECKS = 300
-LONGEST_NAME, LONGEST_MESSAGE, LONGEST_CHIP, LONGEST_CONFIG = 120, 600, 60, 20_000
+MAX_CHECKS = 200
+LONGEST_NAME, LONGEST_MESSAGE, LONGEST_CHIP, LONGEST_CONFIG = 100, 500, 50, 20_000
 
 _STATES = {"present": "present", "missed": "missed", "false_alarm": "false alarm", "absent": "absent"}
 _RULES = {
@@ -83,12 +83,18 @@ def _verdict(data: ReportData) -> dict[str, Any]:
         "row": data.past.row,
         "counts": verdict.counts if verdict else {},
         "improved": verdict_words.improvements(verdict) if verdict else 0,
-        "reasons": [*(verdict.reasons if verdict else ()), *data.notes],
+        "reasons": [*_reasons(data), *data.notes],
         "headline": data.headline,
         "main": data.headline[0] if data.headline else Headline("", "", None, None, None, None, None),
         "rule_matters": data.rule_matters,
         "foreground": data.foreground[:20],
     }
+
+
+def _reasons(data: ReportData) -> list[str]:
+    """What the gate says of the run, without what the page says in its own words beside the headline."""
+    reasons = data.verdict.reasons if data.verdict else ()
+    return [reason for reason in reasons if not (data.rule_matters and "empty-mask rule" in reason)]
 
 
 def _tables(data: ReportData, places: Places) -> dict[str, Any]:
@@ -115,7 +121,7 @@ def _tables(data: ReportData, places: Places) -> dict[str, Any]:
 
 def _galleries(worst: Sequence[Card], falls: Sequence[Card], places: Places) -> dict[str, Any]:
     entries = [
-        {"card": card, "index": index, "class": places.of_class(card.case.focus.name)}
+        {"card": card, "index": index, "class": places.of_class(card.case.focus.name), "also": card.case.also}
         for index, card in enumerate([*falls, *worst])
     ]
     return {"falls": entries[: len(falls)], "worst": entries[len(falls) :]}

@@ -11,6 +11,7 @@ from components.run_tables import FinishedRun
 from pipeline import gating, report_models, tables_graph
 from pipeline.config import Config
 from schemas.errors import DicebeamError
+from schemas.summary import ALL
 
 FILE = "report.html"
 
@@ -42,7 +43,7 @@ def write_report(config: Config, run_id: str, flags: Sequence[str] = (), out: st
 
 def _foreground(past: FinishedRun, config: Config) -> tuple[str, ...]:
     """Names of the scored classes in the mean."""
-    scored = run_tables.scored_classes(past.run)
+    scored = run_tables.read(past.run, "classes", [ALL])["class_id"].to_pylist()
     return tuple(config.classes[i] for i in config.foreground_ids if i in scored)
 
 
