@@ -246,7 +246,8 @@ def test_text_has_contrast(opened, scheme):
         const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
         while (walk.nextNode()) {
             const e = walk.currentNode.parentElement;
-            if (!walk.currentNode.textContent.trim() || e.closest('svg, script, .arrow') || !e.checkVisibility()) continue;
+            if (!walk.currentNode.textContent.trim()) continue;
+            if (e.closest('svg, script, .arrow') || !e.checkVisibility()) continue;
             const [a, b] = [lum(rgb(getComputedStyle(e).color)), lum(under(e))];
             const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
             if (ratio < 4.5) found.push([walk.currentNode.textContent.trim(), ratio]);
