@@ -115,8 +115,8 @@ def _case(
     scores = tuple(_score(row, theirs) for row in rows.to_pylist())
     shown = [score for score in scores if score.name in foreground]
     focus = next((score for score in shown if score.name == class_name), None) or _gravest(kind, shown)
-    if focus is None:
-        return None
+    if focus is None or (kind == "fall" and focus.state_before is None):
+        return None  # the hashes agree, and the ids do not
     columns = sample_scan.slice_columns(rows)
     return Case(
         kind,

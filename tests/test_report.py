@@ -253,3 +253,10 @@ def test_compressed_shards_and_volumes_show_the_depth_with_most_errors(tmp_path)
 def test_sample_files_that_are_gone_leave_the_rest_of_the_page(root):
     shutil.rmtree(root / "reports" / "samples")
     assert "No sample has a Dice" in written(root)
+
+
+def test_tables_that_cannot_be_read_are_one_clear_error(root):
+    for path in root.glob("reports/slices/*/run_id=tuesday/*.parquet"):
+        path.write_bytes(b"PAR1junkPAR1")
+    with pytest.raises(ReportError, match=r"the tables of run 'tuesday' cannot be read: .*dicebeam summarize"):
+        written(root)

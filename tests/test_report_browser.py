@@ -126,7 +126,7 @@ def test_the_class_filter_is_for_the_whole_page(opened):
     assert all("car" in text for text in shown(page, "checks"))
     assert "rows and pictures fit" in page.inner_text("#status")
     page.click("button[type=reset]")
-    page.wait_for_function("document.getElementById('status').textContent === ''")
+    playwright.expect(page.locator("#status")).to_have_text("")
     assert len(shown(page, "falls")) == 3
 
 
