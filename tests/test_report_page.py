@@ -208,3 +208,10 @@ def test_a_part_near_the_class_is_inside_the_picture_and_in_its_proportions():
     assert (x + width, y + height) == (200, 100)
     assert abs(width - 2 * height) <= 1
     assert gallery._near({"truth": mask & False}, 100, 200) == (0, 0, 200, 100)
+
+
+def test_samples_that_could_not_be_chosen_are_not_said_to_be_fine():
+    text = Reader(report_page.render(pages.data(), [], [], ["Samples could not be chosen: a file is damaged"])).text
+    assert text.count("a file is damaged") == 2
+    assert "No sample" not in text
+    assert "No sample fell against the baseline" in Reader(report_page.render(pages.data(), pages.worst(), [])).text

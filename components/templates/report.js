@@ -61,6 +61,9 @@
   }
   apply();
 
+  // The trend begins at its end, where the box is narrower than the chart.
+  for (const chart of $$(".trend")) chart.parentElement.scrollLeft = chart.parentElement.scrollWidth;
+
   const messages = document.getElementById("all-messages");
   if (messages) {
     const terse = () => document.getElementById("checks").classList.toggle("terse", !messages.checked);
