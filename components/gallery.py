@@ -83,7 +83,7 @@ def _card(case: Case, record: Record | str, now: Predictor, before: Predictor | 
 
 def _drawn(case: Case, image: NDArray[Any], layers: dict[str, NDArray[np.bool_]], notes: list[str]) -> Card:
     drawn = {name: outlines.outline(mask) for name, mask in layers.items()}
-    coarse = max((outline.step for outline in drawn.values()), default=1)
+    coarse = max((outline.step for name, outline in drawn.items() if name != _IGNORED), default=1)
     if coarse > 1:
         notes.append(f"Outlines are drawn on a grid of {coarse} pixels.")
     height, width = image.shape[:2]
