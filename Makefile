@@ -4,16 +4,17 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	done; echo python3)
 VENV ?= .venv
 DEMO ?= demo
+ACTIONLINT := v1.7.12
 FUZZ_SECONDS ?= 3600
 FUZZ_SEED ?= $(shell date +%s)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz soak lint types check bench lock clean
+.PHONY: help run test fuzz soak lint types check deploy-check bench lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | while IFS='|' read -r name text; do printf '  %-8s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
 
 $(VENV)/.base: scripts/check_system.py
 	@$(PYTHON) scripts/check_system.py
@@ -54,7 +55,21 @@ lint: $(VENV)/.dev ## ruff: style and mistakes
 types: $(VENV)/.dev ## mypy, strict on the three rooms
 	$(BIN)/mypy
 
-check: lint types test ## lint, types and tests: what CI runs
+check: lint types test ## lint, types and tests: what CI runs, with deploy-check
+
+.venv-%/.made: tests/deploy/%.lock
+	@echo "dicebeam: making .venv-$*, for the tests of deploy/ alone"
+	@$(PYTHON) -m venv --clear .venv-$*
+	@.venv-$*/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	@touch $@
+
+.deploy-tools/.made:
+	@mkdir -p .deploy-tools
+	@if command -v go >/dev/null; then GOBIN=$(CURDIR)/.deploy-tools go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT); fi
+	@touch $@
+
+deploy-check: $(VENV)/.dev .venv-airflow/.made .venv-kfp/.made .deploy-tools/.made ## run deploy/ with Airflow and Kubeflow Pipelines themselves
+	DICEBEAM_DEPLOY_CHECK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy tests/test_deploy.py
 
 bench: $(VENV)/.dev ## measure throughput, memory and start against what they are held to
 	$(BIN)/python -m benchmarks.throughput
@@ -65,6 +80,7 @@ lock: $(VENV)/.dev ## resolve setup.py anew into the two lock files, for every s
 	$(PIP) install uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --output-file requirements.lock setup.py
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra dev --constraint requirements.lock --output-file requirements-dev.lock setup.py
+	for name in airflow kfp; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --output-file tests/deploy/$$name.lock tests/deploy/$$name.in; done
 
 clean: ## remove the environment, the demo and caches
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-airflow .venv-kfp .deploy-tools $(DEMO) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -19,6 +19,10 @@ And of the extras, beside what checks style and types and runs tests:
 
 playwright      drives Chromium, where that is installed, through the report as a reader would.
 pandas, polars  read the tables as the docs say one can; pandas checks what SQL gives.
+junitparser     reads the verdict's JUnit file as CI services do.
+cmarkgfm        GitHub's own Markdown renderer, for the verdict's page.
+check-jsonschema, kubernetes-validate, croniter
+    the schemas and the parser that the files of deploy/ are held to.
 sqlglot         parses BigQuery's SQL, and translates it, so that DuckDB can run it.
 pyspark         (engines) the Spark snippet of the docs; 400 MB and a JVM, so in an extra of its own.
 """
@@ -61,7 +65,12 @@ setup(
         "aws": ["apache-beam[aws]>=2.77,<2.78"],
         "engines": ["pyspark>=4,<5"],
         "dev": [
+            "check-jsonschema>=0.39,<0.40",
+            "cmarkgfm>=2025.10",
+            "croniter>=7,<8",
             "hypothesis>=6.170,<7",
+            "junitparser>=5,<6",
+            "kubernetes-validate>=1.37,<2",
             "mypy>=2.4,<3",
             "pandas>=3,<4",
             "pandas-stubs>=2",

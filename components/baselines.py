@@ -57,10 +57,9 @@ def unlike(now: Mapping[str, Any], before: Mapping[str, Any], not_scoring: set[s
     if before["status"] != DONE:
         found.append(f"the baseline's status is {before['status']}")
     if now["config_fingerprint"] != before["config_fingerprint"]:
-        then, ours = (_scoring(row["config"], not_scoring) for row in (before, now))
-        differs = config_difference.summary(then, ours) or "in what the baseline's version of dicebeam made of it"
+        differs = difference(before["config"], now["config"], not_scoring)
         found.append(f"the baseline was scored with another config: {differs}")
-    if not same_data(now, before):
+    elif not same_data(now, before):  # another config makes other rows, and so another fingerprint, of the same data
         if not common:
             counts = f"{before['scored']:,} samples scored then, {now['scored']:,} now"
             found.append(
@@ -75,6 +74,12 @@ def unlike(now: Mapping[str, Any], before: Mapping[str, Any], not_scoring: set[s
 def same_data(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
     """Whether two runs have scored the same ids with the same true masks, as far as they say."""
     return now["data_fingerprint"] is not None and now["data_fingerprint"] == before["data_fingerprint"]
+
+
+def difference(then: str, now: str, not_scoring: set[str]) -> str:
+    """What differs between two configs that score differently, as JSON each."""
+    differs = config_difference.summary(_scoring(then, not_scoring), _scoring(now, not_scoring))
+    return differs or "in its slice features, or in what another version of dicebeam made of it"
 
 
 def _scoring(config: str, not_scoring: set[str]) -> str:

@@ -7,7 +7,7 @@ is written last and removed first: whatever is interrupted leaves no blessing.
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from components import filesystems
 from components.run_files import Run
@@ -46,6 +46,16 @@ def withdraw(run: Run) -> None:
     _delete(run, BLESSED)
 
 
+def is_blessed(run: Run) -> bool:
+    """Whether a run may be a baseline."""
+    return filesystems.exists(path(run, BLESSED))
+
+
+def is_by_hand(run: Run) -> bool:
+    """Whether a person has blessed the run."""
+    return _details(run).get("by") == "hand"
+
+
 def refuse(run: Run) -> str:
     """Mark a run as not blessed; returns the path of the mark."""
     _delete(run, BLESSED)
@@ -55,7 +65,7 @@ def refuse(run: Run) -> str:
 
 def grant(run: Run, by: By, now: datetime) -> str:
     """Bless a run; returns the path of the mark. One that was blessed before keeps its first time."""
-    if not filesystems.exists(path(run, _DETAILS)) or _time(run.folder(TABLE)) is None:
+    if _time(_details(run)) is None:
         details = {"run_id": run.run_id, "by": by, "time": now.astimezone(UTC).isoformat()}
         write_file(run, _DETAILS, json.dumps(details).encode())
     _delete(run, NOT_BLESSED)
@@ -78,16 +88,29 @@ def listed(output: str) -> list[Blessing]:
 def _blessing(mark: str, paths: set[str]) -> Blessing:
     folder = mark.rpartition("/")[0]
     eval_date, run_id = (part.partition("=")[2] for part in folder.split("/")[-2:])
-    time = _time(folder) if f"{folder}/{_DETAILS}" in paths else None
+    time = _time(_read(folder)) if f"{folder}/{_DETAILS}" in paths else None
     return Blessing(run_id, eval_date, time or filesystems.modified(mark))
 
 
-def _time(folder: str) -> datetime | None:
-    """When the run was blessed first; None where the file does not say so."""
+def _details(run: Run) -> dict[str, Any]:
+    """What blessing.json says; empty where it is missing or damaged."""
+    return _read(run.folder(TABLE)) if filesystems.exists(path(run, _DETAILS)) else {}
+
+
+def _read(folder: str) -> dict[str, Any]:
     with filesystems.reading(f"{folder}/{_DETAILS}") as file:
         data = file.read()
     try:
-        time = datetime.fromisoformat(json.loads(data)["time"])
+        found = json.loads(data)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _time(details: dict[str, Any]) -> datetime | None:
+    """When the run was blessed first; None where the details do not say so."""
+    try:
+        time = datetime.fromisoformat(details["time"])
     except (ValueError, KeyError, TypeError):
         return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -75,6 +75,11 @@ def too_few(item: Item, units: int, least: int, clusters: int | None) -> str:
     return f"{subject(item)}: {units:,} {what} to judge by, fewer than min_samples, {least:,}"
 
 
+def find_all_the_same(metric: str, least: float) -> str:
+    """What to add where few samples were compared all the same."""
+    return f"; they find a {'rise' if rises(metric) else 'drop'} of {least:.4f} 4 times in 5"
+
+
 def not_in_run(item: Item) -> str:
     """Of a slice or class that only the baseline has."""
     return f"the run has no samples in the slice {item.slice!r}, which the baseline has"

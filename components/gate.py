@@ -90,7 +90,8 @@ def _first_look(item: Item, gate: GateConfig, compared: Compared, rule: Mapping[
         return _made(item, unlike, f"{messages.subject(item)}: {why}", now.values[metric])
     units = min(now.units(metric), before.units(metric))
     known = _made(item, verdicts.PASS, "", now.values[metric], before.values[metric], units)
-    return _too_few(item, gate, now, units, known) or _tested(item, known, (now, before), metric)
+    few = _too_few(item, gate, now, units, known)
+    return _tested(item, known, (now, before), metric) if few is None else _with_difference(few, now, before, metric)
 
 
 def _too_few(item: Item, gate: GateConfig, group: Group, units: int, known: CheckVerdict) -> CheckVerdict | None:
@@ -100,6 +101,17 @@ def _too_few(item: Item, gate: GateConfig, group: Group, units: int, known: Chec
         return None
     verdict = verdicts.SKIPPED if item.check.too_few == "skip" else verdicts.INCONCLUSIVE
     return replace(known, verdict=verdict, message=messages.too_few(item, units, least, group.clusters))
+
+
+def _with_difference(few: CheckVerdict, now: Group, before: Group, metric: str) -> CheckVerdict:
+    """The verdict of too few samples with what they say all the same: it is no test, and none of the family."""
+    found = apart(now, before, metric)
+    if found is None:
+        return few
+    low, high = found.interval
+    least = differences.minimum_detectable(found, few.threshold, 1)
+    message = few.message + messages.find_all_the_same(few.metric, least)
+    return replace(few, difference=found.value, low=low, high=high, minimum_detectable_drop=least, message=message)
 
 
 def _tested(item: Item, known: CheckVerdict, groups: tuple[Group, Group], metric: str) -> CheckVerdict | _Tested:

@@ -20,6 +20,7 @@ from components.run_files import Run
 from components.sample_blocks import ReadBlock
 from components.slice_state import BootstrapSettings, SliceState
 from components.slicing import SliceSpec
+from schemas.summary import ALL
 
 Ids = NDArray[np.uint64]
 
@@ -99,7 +100,7 @@ def _add(states: dict[str, SliceState], block: ReadBlock, settings: MeasureSetti
 
 def _groups(states: dict[str, SliceState], settings: MeasureSettings) -> Measured:
     found: dict[tuple[str, int | None], measured.Group] = {}
-    for name, state in states.items():
+    for name, state in sorted(states.items(), key=lambda item: (item[0] != ALL, item[0])):
         state.fold(settings.bootstrap)
         if state.folded is not None:
             rows = report_rows.report(name, state.folded, settings.classes, keep_replicates=True)

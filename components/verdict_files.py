@@ -9,7 +9,7 @@ from components import blessing, filesystems, run_files, verdict_junit, verdict_
 from components.run_files import Run
 from schemas import tables
 from schemas.errors import ReportError
-from schemas.verdict import PASS, GateVerdict
+from schemas.verdict import INVALID, PASS, GateVerdict
 
 JSON, JUNIT, MARKDOWN = "verdict.json", "junit.xml", "summary.md"
 TABLE_FILE = "part-0.parquet"
@@ -18,7 +18,8 @@ TABLE_FILE = "part-0.parquet"
 def write(run: Run, verdict: GateVerdict) -> dict[str, str]:
     """Write every file of a run's verdict, over earlier ones; returns what -> path.
 
-    The gate's word holds: a run that was blessed by hand and does not pass now is not blessed any more.
+    A run that does not pass is not blessed any more, unless a person has blessed it: that holds against any verdict
+    but INVALID, so that judging the same run again undoes nobody's decision.
 
     Raises:
         StorageError: if something cannot be written; the run is not blessed then.
@@ -30,8 +31,8 @@ def write(run: Run, verdict: GateVerdict) -> dict[str, str]:
         "summary": blessing.write_file(run, MARKDOWN, verdict_markdown.text(verdict).encode()),
         "verdict": blessing.write_file(run, JSON, verdict.to_json().encode()),
     }
-    passed = verdict.verdict == PASS
-    mark = blessing.grant(run, "gate", verdict.decided) if passed else blessing.refuse(run)
+    stays = verdict.verdict == PASS or (verdict.verdict != INVALID and blessing.is_by_hand(run))
+    mark = blessing.grant(run, "gate", verdict.decided) if stays else blessing.refuse(run)
     return {**written, "blessing": mark}
 
 

@@ -56,7 +56,7 @@ def code(name: str) -> str:
 
 def prose(message: str) -> str:
     """A message as running text, in a table or a list."""
-    apart = _LIST.sub(_JOINER, _LINKED.sub(_JOINER, visible(message, LONGEST_MESSAGE)))
+    apart = _LIST.sub(_JOINER, _LINKED.sub(_JOINER, visible(message, LONGEST_MESSAGE).strip()))
     return _MARKUP.sub(lambda found: _entity(found) if found["entity"] else "\\" + found[0], apart)
 
 

@@ -39,7 +39,7 @@ def gate(
                 raise ConfigError("--bless takes no --run-id and no --baseline: it blesses the run that it names")
             _bless(settings, bless, context.obj)
             return
-        verdict = _judge(settings, run_id, baseline, context.obj)
+        verdict = _judge(config, settings, run_id, baseline, context.obj)
         terminal.say(f"for a page with pictures: {_report_command(config, overrides, verdict.run_id)}")
         raise typer.Exit(verdict.exit_code)
 
@@ -62,7 +62,7 @@ def nightly(
             config, overrides or (), settings, run_id, context.obj, command="nightly", verbose=verbose
         )
         terminal.show(terminal.console(), outcome, settings, note)
-        verdict = _judge(settings, outcome.run.run_id, baseline, context.obj)
+        verdict = _judge(config, settings, outcome.run.run_id, baseline, context.obj)
         again = _report_command(config, overrides, verdict.run_id)
         _report_or_say(settings, verdict.run_id, context.obj, again)
         raise typer.Exit(verdict.exit_code)
@@ -87,15 +87,22 @@ def report(
         terminal.say(f"wrote {reporting.write_report(settings, run_id, context.obj, out)}")
 
 
-def _judge(settings: "Config", run_id: str | None, baseline: str | None, flags: Sequence[str]) -> GateVerdict:
+def _judge(
+    config: str, settings: "Config", run_id: str | None, baseline: str | None, flags: Sequence[str]
+) -> GateVerdict:
     """Decide, write every output and print; returns the verdict."""
-    from components import verdict_files
+    from components import blessing, verdict_files
     from pipeline import gating, verdict_console
 
     gated = gating.decide(settings, run_id, baseline, flags, terminal.say)
-    written = verdict_files.write(gated.past.run, gated.verdict)
+    run = gated.past.run
+    blessed_before = blessing.is_blessed(run)
+    written = verdict_files.write(run, gated.verdict)
     verdict_console.show(terminal.console(), gated.verdict)
     terminal.say(f"wrote {written['summary'].rpartition('/')[0]}")
+    if blessed_before and not blessing.is_blessed(run):
+        again = shlex.join(["dicebeam", "gate", config, "--bless", run.run_id])
+        terminal.say(f"warning: run {run.run_id} was blessed, and is not any more; to bless it again by hand: {again}")
     return gated.verdict
 
 

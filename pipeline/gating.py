@@ -79,7 +79,8 @@ def decide(
     check_config(config)
     tonight, runs = find_run(config, run_id, flags)
     if config.fingerprint != tonight.row["config_fingerprint"]:
-        msg = f"run {tonight.run_id!r} was scored with another config than this one; gate it with its own"
+        differs = baselines.difference(tonight.row["config"], config.model_dump_json(), NOT_SCORING)
+        msg = f"run {tonight.run_id!r} was scored with another config: {differs}. Gate it with the config of the run"
         raise ReportError(msg)
     kind = baseline or config.gate.baseline
     blessed = [each.run_id for each in blessing.listed(tonight.run.output)] if kind == baselines.BLESSED else []

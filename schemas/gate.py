@@ -48,7 +48,7 @@ class CheckConfig(Settings):
     too_few: what fewer samples are: `inconclusive`, or `skip`, for slices that are small by nature.
     """
 
-    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(serialize_by_alias=True)
 
     metric: Annotated[Metric, BeforeValidator(_metric)]
     class_name: str = Field(default=FOREGROUND, alias="class", min_length=1)

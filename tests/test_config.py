@@ -13,6 +13,11 @@ from schemas.errors import ConfigError
 BASE = {"examples": "data/*.tfrecord", "model": "models/m", "output": "reports", "classes": ["ground", "car", "person"]}
 
 
+def checks(**keys):
+    """A gate of one check."""
+    return {"gate": {"checks": [{"metric": "dice_mean", **keys}]}}
+
+
 def crosses(config):
     """The names of the features of each slice spec."""
     return [[part.feature for part in spec] for spec in config.slices]
@@ -285,6 +290,57 @@ WRONG = [
     ({"batch_timeout_seconds": math.inf}, "batch_timeout_seconds: Input should be less than or equal to 1000000"),
     ({"max_failed_fraction": -1}, "max_failed_fraction: Input should be greater than or equal to 0"),
     ({"max_failed_fraction": True}, "max_failed_fraction: expected a number, but got True"),
+    ({"gate": 3}, "gate: Input should be a mapping, but got 3"),
+    ({"gate": {"baselin": "blessed"}}, r"gate\.baselin: no such key; did you mean 'baseline'\?"),
+    ({"gate": {"check": []}}, r"gate\.check: no such key; did you mean 'checks'\?"),
+    ({"gate": {"baseline": ""}}, r"gate\.baseline: String should have at least 1 character"),
+    ({"gate": {"baseline": 3}}, r"gate\.baseline: Input should be a valid string, but got 3"),
+    ({"gate": {"common_samples": "some"}}, r"gate\.common_samples: Input should be a valid boolean"),
+    ({"gate": {"min_samples": 1}}, r"gate\.min_samples: Input should be greater than or equal to 2, but got 1"),
+    ({"gate": {"min_samples": True}}, r"gate\.min_samples: expected a number, but got True"),
+    ({"gate": {"checks": {"metric": "dice_mean", "min": 0}}}, r"gate\.checks: Input should be a list, but got {"),
+    ({"gate": {"checks": ["dice_mean"]}}, r"gate\.checks\.0: Input should be a mapping, but got 'dice_mean'"),
+    (checks(min=0.5, metric=None), r"gate\.checks\.0\.metric: Input should be 'dice_mean', "),
+    (checks(min=0.5, metric="dice"), r"gate\.checks\.0\.metric: Input should be 'dice_mean', .*, but got 'dice'"),
+    (checks(), r"gate\.checks\.0: expected a limit, min, max, max_drop or max_rise, but got none"),
+    (checks(max_dropp=0.1), r"gate\.checks\.0\.max_dropp: no such key; did you mean 'max_drop'\?"),
+    (checks(min_drop=0.1), r"gate\.checks\.0\.min_drop: no such key; did you mean 'max_drop'\?"),
+    (checks(clas="car", min=0), r"gate\.checks\.0\.clas: no such key; did you mean 'class'\?"),
+    (checks(class_name="car", min=0), r"gate\.checks\.0\.class_name: no such key; did you mean 'class'\?"),
+    (checks(slices="all", min=0), r"gate\.checks\.0\.slices: no such key; did you mean 'slice'\?"),
+    (checks(min_sample=3, min=0), r"gate\.checks\.0\.min_sample: no such key; did you mean 'min_samples'\?"),
+    (checks(maximum=3), r"gate\.checks\.0\.maximum: no such key; did you mean 'max'\?"),
+    (
+        checks(metric="missed_rate", max_drop=0.1),
+        r"gate\.checks\.0: missed_rate is better lower, so its margin is max_rise, but got max_drop",
+    ),
+    (
+        checks(max_rise=0.1),
+        r"gate\.checks\.0: dice_mean is better higher, so its margin is max_drop, but got max_rise",
+    ),
+    (checks(min=0.9, max=0.8), r"gate\.checks\.0: expected min to be at most max, but got 0.9 and 0.8"),
+    (checks(min=math.nan), r"gate\.checks\.0: expected finite limits, but got {'min': nan}"),
+    (checks(max_drop=math.inf), r"gate\.checks\.0: expected finite limits, but got {'max_drop': inf}"),
+    (checks(max_drop=math.nan), r"gate\.checks\.0(\.max_drop)?: .*nan"),
+    (checks(max_drop=-0.1), r"gate\.checks\.0\.max_drop: Input should be greater than or equal to 0, but got -0.1"),
+    (checks(min="much"), r"gate\.checks\.0\.min: Input should be a valid number"),
+    (checks(max_drop=False), r"gate\.checks\.0\.max_drop: expected a number, but got False"),
+    (checks(min=0, min_samples=1), r"gate\.checks\.0\.min_samples: Input should be greater than or equal to 2, but"),
+    (checks(min=0, too_few="pass"), r"gate\.checks\.0\.too_few: Input should be 'inconclusive' or 'skip', but got"),
+    (checks(min=0, slice=""), r"gate\.checks\.0\.slice: String should have at least 1 character"),
+    (checks(**{"min": 0, "class": ""}), r"gate\.checks\.0\.class: String should have at least 1 character"),
+    (
+        checks(**{"metric": "samples_per_second", "class": "car", "min": 1}),
+        r"gate\.checks\.0: samples_per_second is of the whole run, and has no class and no slice",
+    ),
+    (
+        checks(metric="failed_fraction", slice="site=A", max=0),
+        r"gate\.checks\.0: failed_fraction is of the whole run, and has no class and no slice",
+    ),
+    (
+        checks(**{"class": "cat", "min": 0}),
+        r"gate\.checks\.0\.class: expected '\*', 'foreground' or one of \['ground', 'car', 'person'\], but got 'cat'",
+    ),
 ]
 
 
@@ -425,6 +481,7 @@ ELSEWHERE = {
     "batch_timeout_seconds": 9,
     "bootstrap": {"seed": 1},
     "foreground": ["car"],
+    "gate": {"checks": [{"metric": "dice_mean", "max_drop": 0.01}]},
 }
 
 

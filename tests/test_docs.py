@@ -13,6 +13,7 @@ from pipeline import config_file
 from pipeline.config import Config
 from schemas import tables
 from schemas.features import PRESETS, FeatureKeys
+from schemas.gate import CheckConfig, GateConfig
 from schemas.model import InputSettings
 from schemas.statistics import BootstrapConfig
 from tests.evaluating import evaluate
@@ -34,7 +35,20 @@ def documented_keys() -> set[str]:
 def test_every_config_key_is_documented_and_every_documented_key_exists() -> None:
     nested = {f"input.{name}" for name in InputSettings.model_fields}
     nested |= {f"bootstrap.{name}" for name in BootstrapConfig.model_fields}
+    nested |= {f"gate.{name}" for name in GateConfig.model_fields}
+    nested |= {f"gate.checks.{field.alias or name}" for name, field in CheckConfig.model_fields.items()}
     assert documented_keys() == (set(Config.model_fields) - {"input", "bootstrap"}) | nested
+
+
+def test_the_defaults_of_the_gate_in_the_docs_are_the_defaults() -> None:
+    text = CONFIG_DOC.read_text(encoding="utf-8")
+    said = {
+        key: yaml.safe_load(value)
+        for key, value in re.findall(r"^\| `gate\.([a-z_.]+)` \| `?([^|`]+?)`? \|", text, re.M)
+    }
+    gate = GateConfig().model_dump(exclude={"checks"})
+    check = CheckConfig(metric="dice_mean", min=0).model_dump(include={"class", "slice", "too_few"}, by_alias=True)
+    assert {**gate, **{f"checks.{key}": value for key, value in check.items()}}.items() <= said.items()
 
 
 def test_the_defaults_in_the_docs_are_the_defaults() -> None:
@@ -64,7 +78,7 @@ def test_feature_mappings_in_the_docs_are_valid(mapping: object) -> None:
 
 
 def test_slices_and_intervals_in_the_docs_are_valid(tmp_path: Path) -> None:
-    (readme,) = blocks(README, "yaml")
+    readme, _ = blocks(README, "yaml")
     (text,) = [text for text in blocks(CONFIG_DOC, "yaml") if "slices:" in text]
     path = tmp_path / "my.yaml"
     path.write_text(yaml.safe_dump({**yaml.safe_load(readme), **yaml.safe_load(text)}))
@@ -81,11 +95,12 @@ def test_the_defaults_of_the_bootstrap_in_the_docs_are_the_defaults() -> None:
 
 
 def test_the_config_in_the_readme_is_valid(tmp_path: Path) -> None:
-    (text,) = blocks(README, "yaml")
+    text, gate = blocks(README, "yaml")
     path = tmp_path / "my.yaml"
-    path.write_text(text)
-    slices = config_file.load(str(path)).slices
-    assert [[part.feature for part in spec] for spec in slices] == [["site"], ["site", "scanner"]]
+    path.write_text(text + gate)
+    config = config_file.load(str(path))
+    assert [[part.feature for part in spec] for spec in config.slices] == [["site"], ["site", "scanner"]]
+    assert len(config.gate.checks) == 3
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,11 @@ from components.run_files import Run
 from schemas import tables
 from schemas.errors import ReportError, StorageError
 from tests import verdicts
+from tests.memory_storage import MemoryStorage
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PASSED, REGRESSED = verdicts.verdict(verdicts.check()), verdicts.verdict(verdicts.check("REGRESSED"))
+NO_BASELINE = verdicts.verdict(verdicts.check("NO_BASELINE"))
 
 
 def run_of(tmp_path, run_id="n20261124", date="2026-11-24"):
@@ -135,9 +137,26 @@ def test_a_run_that_was_never_gated_is_blessed_by_hand(run):
     assert verdict_files.blessings(run.output) == [("n20261124", "2026-11-24", NOW)]
 
 
-def test_the_gates_word_holds_after_a_blessing_by_hand(run):
+@pytest.mark.parametrize("name", ["REGRESSED", "OUT_OF_BOUNDS", "NO_BASELINE", "INCONCLUSIVE", "PASS"])
+def test_judging_again_undoes_no_blessing_by_hand(run, name):
     verdict_files.bless(run, NOW)
+    written = verdict_files.write(run, verdicts.verdict(verdicts.check(name)))
+    assert written["blessing"].endswith("/BLESSED")
+    assert details(run) == {"run_id": "n20261124", "by": "hand", "time": "2026-11-24T12:00:00+00:00"}
+    assert "NOT_BLESSED" not in names(run)
+
+
+def test_an_invalid_run_is_not_blessed_whoever_has_done_so(run):
+    verdict_files.bless(run, NOW)
+    verdict_files.write(run, verdicts.verdict(verdicts.check("INVALID")))
+    assert verdict_files.blessings(run.output) == []
     verdict_files.write(run, REGRESSED)
+    assert "NOT_BLESSED" in names(run)
+
+
+def test_no_baseline_takes_the_gates_own_blessing(run):
+    verdict_files.write(run, PASSED)
+    verdict_files.write(run, NO_BASELINE)
     assert verdict_files.blessings(run.output) == []
 
 
@@ -237,3 +256,30 @@ def test_a_blessing_whose_time_has_no_zone_is_in_utc(run):
     mark = Path(verdict_files.write(run, PASSED)["blessing"])
     mark.with_name("blessing.json").write_text('{"time": "2026-11-24T12:00:00"}')
     assert blessing.listed(run.output)[0].time == NOW
+
+
+@pytest.fixture
+def remote():
+    yield MemoryStorage.files
+    MemoryStorage.files.clear()
+
+
+def test_a_verdict_in_an_object_store(remote):
+    run = Run("inmemory://bucket/out", "2026-11-24", "n1", "c", "m")
+    assert verdict_files.read(run) is None
+    written = verdict_files.write(run, at(NOW))
+    assert set(remote) == {*written.values(), f"{run.folder('gate')}/blessing.json"}
+    assert verdict_files.read(run) == at(NOW)
+    assert verdict_files.blessings(run.output) == [("n1", "2026-11-24", NOW)]
+    verdict_files.write(run, REGRESSED)
+    assert verdict_files.blessings(run.output) == []
+    assert not any(path.endswith("/BLESSED") or "blessing" in path or ".tmp" in path for path in remote)
+
+
+@pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
+def test_the_time_of_a_blessing_in_an_object_store_without_details(remote):
+    run = Run("inmemory://bucket/[out]*", "2026-11-24", "n1", "c", "m")
+    verdict_files.bless(run, NOW)
+    del remote[f"{run.folder('gate')}/blessing.json"]
+    written = datetime.fromtimestamp(MemoryStorage.WRITTEN, UTC)
+    assert verdict_files.blessings(run.output) == [("n1", "2026-11-24", written)]
