@@ -2,7 +2,7 @@
 
     python -m benchmarks.gallery [--samples 500000] [--classes 20]
 
-Sample files of two runs are generated in a temporary folder (about 1.2 GB for 10 million rows each); then the cases of
+Sample files of two runs are generated in a temporary folder (about 0.5 GB for 10 million rows each); then the cases of
 a page are found, and peak memory is what this takes beside what was held before.
 """
 

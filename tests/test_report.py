@@ -15,6 +15,7 @@ from pipeline import config_file, gating, report
 from schemas.errors import ReportError
 from tests import builders
 from tests.evaluating import evaluate
+from tests.memory_storage import MemoryStorage
 from tests.test_report_page import Reader
 
 CHECKS = [
@@ -134,6 +135,19 @@ def test_a_compacted_run_has_the_same_page(root, page):
     found, _ = gating.find_run(settings(root), "tuesday", ())
     compaction.compact(found.run)
     assert written(root) == page
+
+
+def test_a_remote_output_has_the_same_page(made, page):
+    output = "inmemory://bucket/out"
+    for path in (made / "reports").rglob("*"):
+        if path.is_file():
+            MemoryStorage.files[f"{output}/{path.relative_to(made / 'reports')}"] = path.read_bytes()
+    try:
+        path = report.write_report(settings(made, f"output={output}"), "tuesday")
+        assert path.startswith(f"{output}/gate/eval_date=")
+        assert MemoryStorage.files[path].decode() == page
+    finally:
+        MemoryStorage.files.clear()
 
 
 def test_models_that_are_gone_leave_image_and_truth(root):
