@@ -48,7 +48,7 @@ def render(data: ReportData, worst: Sequence[Card], falls: Sequence[Card], notes
     gated = data.baseline is not None
     places = page_places.places(data, [*falls, *worst])
     style, script = Markup(_text("report.css")), Markup(_text("report.js"))  # noqa: S704 - files of this package
-    json_data = {"slices": [plain_text.visible(name, LONGEST_NAME) for name in places.slices], "cards": places.cards}
+    json_data = {"slices": [_visible(name, LONGEST_NAME) for name in places.slices], "cards": places.cards}
     context = {
         "style": style,
         "style_hash": _hash(style),
@@ -154,7 +154,8 @@ def _accounting(data: ReportData) -> dict[str, Any]:
 
 
 def _config(text: str) -> str:
-    return plain_text.visible(text[:LONGEST_CONFIG], LONGEST_CONFIG).replace("\\n", "\n")
+    shown = "\n".join(_visible(line, LONGEST_CONFIG) for line in text[:LONGEST_CONFIG].split("\n"))
+    return shown if len(text) <= LONGEST_CONFIG else f"{shown}\n... ({len(text):,} characters)"
 
 
 def _parsed(text: str | None) -> Any:  # noqa: ANN401 - JSON
@@ -198,9 +199,9 @@ def _environment(scale: tuple[float, float, float]) -> jinja2.Environment:
         loader=jinja2.PackageLoader("components"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= {
-        "name": lambda text: plain_text.visible(str(text), LONGEST_NAME),
-        "short": lambda text: plain_text.visible(str(text), LONGEST_CHIP),
-        "message": lambda text: plain_text.visible(str(text), LONGEST_MESSAGE),
+        "name": lambda text: _visible(text, LONGEST_NAME),
+        "short": lambda text: _visible(text, LONGEST_CHIP),
+        "message": lambda text: _visible(text, LONGEST_MESSAGE),
         "number": _number,
         "signed": lambda value: _typeset(verdict_words.change(value)),
         "count": _count,
@@ -218,8 +219,14 @@ def _environment(scale: tuple[float, float, float]) -> jinja2.Environment:
     return environment
 
 
+def _visible(text: object, longest: int) -> str:
+    """As it can be seen, and not much longer where much of it is written as escapes."""
+    shown = plain_text.visible(str(text), longest)
+    return shown if len(shown) <= 2 * longest else f"{shown[: 2 * longest]}..."
+
+
 def _bars(histogram: Histogram) -> Markup:
-    label = f"Distribution of Dice of {plain_text.visible(histogram.class_name, LONGEST_NAME)}"
+    label = f"Distribution of Dice of {_visible(histogram.class_name, LONGEST_NAME)}"
     return charts.histogram(histogram.now, histogram.before, label)
 
 

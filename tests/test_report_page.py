@@ -155,10 +155,10 @@ def test_scrolling_boxes_can_be_reached_by_keyboard_and_are_named():
     assert all("aria-label" in a or "aria-labelledby" in a for a in boxes)
 
 
-@pytest.fixture(scope="module")
-def heaviest():
-    """More of everything than a page shows, of long text that grows when it is escaped, and of noise."""
-    long, rng = "'" * 5000, np.random.default_rng(0)
+@pytest.fixture(scope="module", params=["'", "\U000e0001"], ids=["escaped", "invisible"])
+def heaviest(request):
+    """More of everything than a page shows, of long text that grows when it is written, and of noise."""
+    long, rng = request.param * 5000, np.random.default_rng(0)
     classes, slices = [f"{i}{long}" for i in range(100)], [f"{i}{long}" for i in range(report_lines.MAX_SLICES)]
     checks = [verdicts.check("REGRESSED", class_name=c, slice=s, message=long) for c in classes for s in slices[:20]]
     lines = [pages.class_line(c, s, i) for s in slices[:4] for i, c in enumerate(classes)]
@@ -167,7 +167,7 @@ def heaviest():
     path = outlines.outline(rng.random((900, 900)) > 0.5).path
     layers = dict.fromkeys(("truth", "ignored", "before", "now"), path)
     scores = tuple(pages.score(c, i) for i, c in enumerate(classes))
-    card = pages.card(text=long, slices=tuple(slices))
+    card = pages.card(text=long, slices=tuple(f"{i}{long}" for i in range(300)))
     case = dataclasses.replace(card.case, classes=scores, features=tuple((c, long) for c in classes))
     card = dataclasses.replace(card, case=case, image=picture, paths=layers, width=900, height=900, notes=(long,) * 3)
     row = pages.past(text=long, config=json.dumps({"classes": classes * 20}))
