@@ -56,9 +56,9 @@ def random_sums(rng: np.random.Generator, samples: int, classes: int) -> SampleS
     return SampleSums(tp, predicted, actual, *soft, whole, np.zeros(samples, np.int64))
 
 
-def write_sample_files(run: Run, samples: int, classes: int, slices: int, files: int = FILES) -> None:
+def write_sample_files(run: Run, samples: int, classes: int, slices: int, files: int = FILES, seed: int = 0) -> None:
     """The committed sample files of a run."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     names = [f"class {i}" for i in range(classes)]
     schema = tables.with_metadata(tables.samples_schema(["site"]), run.run_id)
     Path(run.folder("samples")).mkdir(parents=True)

@@ -13,9 +13,10 @@ from components.slicing import SliceSpec
 from components.worst import Candidate, Ranking
 from schemas.records import Lineage
 
-OVERALL, A_CLASS = 10, 2
+OVERALL, A_CLASS = 10, 4
 """Samples taken from the ranking of the foreground's mean, and at most from that of each class."""
-CASES = 18
+CASES = 16
+_ALSO, _WORTH_SAYING = 2, 0.005
 
 Kind = Literal["worst", "fall"]
 
@@ -47,6 +48,7 @@ class Case:
     """A sample that is shown, with the class that it is shown for.
 
     score: mean Dice of the foreground classes that are defined; before: the same of the baseline.
+    also: foreground classes that fell most beside the focus.
     slices: names of every slice that it is in. features: the columns of slice features and their values.
     """
 
@@ -59,6 +61,7 @@ class Case:
     before: float | None
     slices: tuple[str, ...]
     features: tuple[tuple[str, str | None], ...]
+    also: tuple[ClassScore, ...] = ()
 
 
 def find(
@@ -112,8 +115,8 @@ def _case(
     scores = tuple(_score(row, theirs) for row in rows.to_pylist())
     shown = [score for score in scores if score.name in foreground]
     focus = next((score for score in shown if score.name == class_name), None) or _gravest(kind, shown)
-    if focus is None:
-        return None
+    if focus is None or (kind == "fall" and focus.state_before is None):
+        return None  # the hashes agree, and the ids do not
     columns = sample_scan.slice_columns(rows)
     return Case(
         kind,
@@ -125,7 +128,13 @@ def _case(
         _mean([score.before for score in shown]),
         _slices(rows.slice(0, 1), slices),
         tuple((name, first[name]) for name in columns),
+        _others_that_fell(shown, focus),
     )
+
+
+def _others_that_fell(scores: Sequence[ClassScore], focus: ClassScore) -> tuple[ClassScore, ...]:
+    fell = [score for score in scores if score != focus and (score.change or 0.0) < -_WORTH_SAYING]
+    return tuple(sorted(fell, key=lambda score: score.change or 0.0)[:_ALSO])
 
 
 def _same_sample(found: Sequence[pa.Table], lineage: Lineage) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,8 @@ from schemas.errors import SampleError
 from schemas.records import Failure, Sample
 
 GONE = "The image cannot be shown: "
+_ROOM, _NEAREST = 1.4, 1 / 8
+"""Around a class that is seen near: how much larger the part is than the class, and the smallest part of a side."""
 _TRUTH, _IGNORED, _NOW, _BEFORE = "truth", "ignored", "now", "before"
 
 
@@ -32,6 +34,7 @@ class Card:
     """A case with what could be drawn of it.
 
     image: a data: address, None where nothing could be read. width, height: of the mask, which `paths` are in.
+    near: x, y, width and height of the part that has the class, in the picture's proportions.
     paths: outlines by layer: truth, ignored, before, now; layers that could not be made are not there.
     notes: what is to be said of the picture, why it is missing first.
     """
@@ -42,6 +45,7 @@ class Card:
     height: int = 0
     paths: dict[str, str] | None = None
     notes: tuple[str, ...] = ()
+    near: tuple[int, ...] = ()
 
 
 def cards(cases: Sequence[Case], now: Predictor, before: Predictor | None) -> list[Card]:
@@ -79,12 +83,27 @@ def _card(case: Case, record: Record | str, now: Predictor, before: Predictor | 
 
 def _drawn(case: Case, image: NDArray[Any], layers: dict[str, NDArray[np.bool_]], notes: list[str]) -> Card:
     drawn = {name: outlines.outline(mask) for name, mask in layers.items()}
-    coarse = max((outline.step for outline in drawn.values()), default=1)
+    coarse = max((outline.step for name, outline in drawn.items() if name != _IGNORED), default=1)
     if coarse > 1:
         notes.append(f"Outlines are drawn on a grid of {coarse} pixels.")
     height, width = image.shape[:2]
     paths = {name: outline.path for name, outline in drawn.items()}
-    return Card(case, pictures.data_uri(image), width, height, paths, tuple(notes))
+    return Card(case, pictures.data_uri(image), width, height, paths, tuple(notes), _near(layers, height, width))
+
+
+def _near(layers: dict[str, NDArray[np.bool_]], height: int, width: int) -> tuple[int, ...]:
+    """The smallest part in the picture's proportions that has all of the class and some room; the whole for none."""
+    seen = np.logical_or.reduce([mask for name, mask in layers.items() if name != _IGNORED])
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    if not len(rows):
+        return 0, 0, width, height
+    middle_y, middle_x = (rows[0] + rows[-1] + 1) / 2, (columns[0] + columns[-1] + 1) / 2
+    part = max((rows[-1] - rows[0] + 1) / height, (columns[-1] - columns[0] + 1) / width)
+    part = min(1.0, max(_ROOM * part, _NEAREST))
+    box_width, box_height = max(1, round(part * width)), max(1, round(part * height))
+    left = min(max(round(middle_x - box_width / 2), 0), width - box_width)
+    top = min(max(round(middle_y - box_height / 2), 0), height - box_height)
+    return left, top, box_width, box_height
 
 
 def _layers(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_CORNERS = 1200
+MAX_CORNERS = 1000
 """Of one outline; about 6 bytes each in the page. A mask with more is drawn coarser."""
 
 _Point = tuple[int, int]
@@ -43,9 +43,10 @@ def _halved(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Blocks of 2 x 2 by majority; what is beyond the last row and column does not count."""
     height, width = mask.shape
     padding = ((0, height % 2), (0, width % 2))
-    parts = [np.pad(part, padding).astype(np.int64) for part in (mask, np.ones_like(mask))]
-    blocks = [part.reshape((height + 1) // 2, 2, (width + 1) // 2, 2).sum(axis=(1, 3)) for part in parts]
-    halved: NDArray[np.bool_] = 2 * blocks[0] > blocks[1]
+    parts = [np.pad(part, padding) for part in (mask, np.ones_like(mask))]
+    tiles = [part.reshape((height + 1) // 2, 2, (width + 1) // 2, 2) for part in parts]
+    true, there = (tile.sum(axis=(1, 3), dtype=np.uint8) for tile in tiles)
+    halved: NDArray[np.bool_] = 2 * true > there
     return halved
 
 

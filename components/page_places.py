@@ -8,7 +8,7 @@ from components.report_data import ReportData
 from schemas.summary import ALL, FOREGROUND
 from schemas.verdict import CheckVerdict
 
-MAX_CHOICES = 300
+MAX_CHOICES = 150
 NONE = "none"
 """The place of what is of no class or slice that can be chosen: it is shown where nothing is chosen."""
 

@@ -10,7 +10,7 @@ from schemas.gate import OF_THE_RUN
 from schemas.summary import ALL
 from schemas.verdict import RULES, SKIPPED, CheckVerdict, gravest
 
-MAX_SLICES, MAX_LINES, MAX_CLASSES = 60, 400, 100
+MAX_SLICES, MAX_LINES, MAX_CLASSES = 50, 250, 100
 METRIC = "dice_mean"
 
 _Key = tuple[str, str | None]

@@ -25,8 +25,8 @@ from schemas.verdict import Headline
 
 MAX_BYTES = 5_000_000
 """What a page is below, whatever the run: every part of it is bounded."""
-MAX_CHECKS = 300
-LONGEST_NAME, LONGEST_MESSAGE, LONGEST_CHIP, LONGEST_CONFIG = 120, 600, 60, 20_000
+MAX_CHECKS = 200
+LONGEST_NAME, LONGEST_MESSAGE, LONGEST_CHIP, LONGEST_CONFIG = 100, 500, 50, 20_000
 
 _STATES = {"present": "present", "missed": "missed", "false_alarm": "false alarm", "absent": "absent"}
 _RULES = {
@@ -48,7 +48,7 @@ def render(data: ReportData, worst: Sequence[Card], falls: Sequence[Card], notes
     gated = data.baseline is not None
     places = page_places.places(data, [*falls, *worst])
     style, script = Markup(_text("report.css")), Markup(_text("report.js"))  # noqa: S704 - files of this package
-    json_data = {"slices": [plain_text.visible(name, LONGEST_NAME) for name in places.slices], "cards": places.cards}
+    json_data = {"slices": [_visible(name, LONGEST_NAME) for name in places.slices], "cards": places.cards}
     context = {
         "style": style,
         "style_hash": _hash(style),
@@ -83,12 +83,18 @@ def _verdict(data: ReportData) -> dict[str, Any]:
         "row": data.past.row,
         "counts": verdict.counts if verdict else {},
         "improved": verdict_words.improvements(verdict) if verdict else 0,
-        "reasons": [*(verdict.reasons if verdict else ()), *data.notes],
+        "reasons": [*_reasons(data), *data.notes],
         "headline": data.headline,
         "main": data.headline[0] if data.headline else Headline("", "", None, None, None, None, None),
         "rule_matters": data.rule_matters,
         "foreground": data.foreground[:20],
     }
+
+
+def _reasons(data: ReportData) -> list[str]:
+    """What the gate says of the run, without what the page says in its own words beside the headline."""
+    reasons = data.verdict.reasons if data.verdict else ()
+    return [reason for reason in reasons if not (data.rule_matters and "empty-mask rule" in reason)]
 
 
 def _tables(data: ReportData, places: Places) -> dict[str, Any]:
@@ -115,7 +121,7 @@ def _tables(data: ReportData, places: Places) -> dict[str, Any]:
 
 def _galleries(worst: Sequence[Card], falls: Sequence[Card], places: Places) -> dict[str, Any]:
     entries = [
-        {"card": card, "index": index, "class": places.of_class(card.case.focus.name)}
+        {"card": card, "index": index, "class": places.of_class(card.case.focus.name), "also": card.case.also}
         for index, card in enumerate([*falls, *worst])
     ]
     return {"falls": entries[: len(falls)], "worst": entries[len(falls) :]}
@@ -148,7 +154,8 @@ def _accounting(data: ReportData) -> dict[str, Any]:
 
 
 def _config(text: str) -> str:
-    return plain_text.visible(text[:LONGEST_CONFIG], LONGEST_CONFIG).replace("\\n", "\n")
+    shown = "\n".join(_visible(line, LONGEST_CONFIG) for line in text[:LONGEST_CONFIG].split("\n"))
+    return shown if len(text) <= LONGEST_CONFIG else f"{shown}\n... ({len(text):,} characters)"
 
 
 def _parsed(text: str | None) -> Any:  # noqa: ANN401 - JSON
@@ -192,9 +199,9 @@ def _environment(scale: tuple[float, float, float]) -> jinja2.Environment:
         loader=jinja2.PackageLoader("components"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= {
-        "name": lambda text: plain_text.visible(str(text), LONGEST_NAME),
-        "short": lambda text: plain_text.visible(str(text), LONGEST_CHIP),
-        "message": lambda text: plain_text.visible(str(text), LONGEST_MESSAGE),
+        "name": lambda text: _visible(text, LONGEST_NAME),
+        "short": lambda text: _visible(text, LONGEST_CHIP),
+        "message": lambda text: _visible(text, LONGEST_MESSAGE),
         "number": _number,
         "signed": lambda value: _typeset(verdict_words.change(value)),
         "count": _count,
@@ -212,8 +219,14 @@ def _environment(scale: tuple[float, float, float]) -> jinja2.Environment:
     return environment
 
 
+def _visible(text: object, longest: int) -> str:
+    """As it can be seen, and not much longer where much of it is written as escapes."""
+    shown = plain_text.visible(str(text), longest)
+    return shown if len(shown) <= 2 * longest else f"{shown[: 2 * longest]}..."
+
+
 def _bars(histogram: Histogram) -> Markup:
-    label = f"Distribution of Dice of {plain_text.visible(histogram.class_name, LONGEST_NAME)}"
+    label = f"Distribution of Dice of {_visible(histogram.class_name, LONGEST_NAME)}"
     return charts.histogram(histogram.now, histogram.before, label)
 
 

@@ -23,8 +23,9 @@ from components.run_files import Run
 from components.sample_scan import ScanBlock
 
 MAX_INDEX_BYTES = 512 << 20
+MAX_RANKED = 200
+"""Classes that have a ranking of their own; the mean is over all of the foreground."""
 _BYTES_A_SAMPLE, _BYTES_A_CLASS = 16, 4
-_COUNTS = ("false_positives", "false_negatives")
 
 Key = tuple[float, int, int, int]
 """What samples are ranked by: score, pixels that are wrong (more is worse), and hashes, so that no two are equal."""
@@ -61,7 +62,7 @@ def worst(run: Run, foreground: Sequence[str], size: int, size_a_class: int) -> 
     """Samples of the lowest Dice: in the mean of the foreground, and of each of its classes."""
     rankings = _rankings(foreground, size, size_a_class)
     for block in sample_scan.blocks(run):
-        _rank(rankings, block, block.dice)
+        _rank(rankings, block, block.dice, foreground)
     return rankings
 
 
@@ -77,36 +78,44 @@ def falls(run: Run, baseline: Run, foreground: Sequence[str], size: int, size_a_
     for part in range(passes):
         index = _Index.of(sample_scan.blocks(baseline, ()), foreground, part, passes)
         for block in sample_scan.blocks(run):
-            _rank_falls(rankings, block, index, part, passes)
+            change = _changes(block, index, foreground)
+            change[block.ids % np.uint64(passes) != part] = np.nan
+            _rank(rankings, block, change, foreground, below=0.0)
     return rankings
 
 
 def _rankings(foreground: Sequence[str], size: int, size_a_class: int) -> list[Ranking]:
-    return [Ranking(None, size), *(Ranking(name, size_a_class) for name in foreground)]
+    return [Ranking(None, size), *(Ranking(name, size_a_class) for name in foreground[:MAX_RANKED])]
 
 
-def _rank_falls(rankings: list[Ranking], block: ScanBlock, index: "_Index", part: int, passes: int) -> None:
-    names = [ranking.class_name for ranking in rankings if ranking.class_name is not None]
-    there = [name for name in names if name in block.names]
-    ours = block.dice[:, [block.names.index(name) for name in there]].astype(np.float32)
+def _changes(block: ScanBlock, index: "_Index", foreground: Sequence[str]) -> NDArray[np.float64]:
+    """Changes of a block's Dice, `[n, C]`; NaN outside the foreground, and where nothing can be compared."""
+    place = {name: i for i, name in enumerate(block.names)}
+    chosen = [(column, place[name]) for column, name in enumerate(foreground) if name in place]
     theirs, paired = index.find(block)
-    theirs = theirs[:, [names.index(name) for name in there]]
+    theirs = theirs[:, [column for column, _ in chosen]]
+    ours = block.dice[:, [own for _, own in chosen]].astype(np.float32)
     change = np.where(np.isnan(ours), 1, ours) - np.where(np.isnan(theirs), 1, theirs)
-    change[np.isnan(ours) & np.isnan(theirs)] = np.nan
-    change[~paired | (block.ids % np.uint64(passes) != part)] = np.nan
+    change[(np.isnan(ours) & np.isnan(theirs)) | ~paired[:, np.newaxis]] = np.nan
     full = np.full(block.dice.shape, np.nan)
-    full[:, [block.names.index(name) for name in there]] = change
-    _rank(rankings, block, full, below=0.0)
+    full[:, [own for _, own in chosen]] = change
+    return full
 
 
-def _rank(rankings: list[Ranking], block: ScanBlock, scores: NDArray[np.float64], below: float = np.inf) -> None:
-    chosen = [block.names.index(r.class_name) for r in rankings if r.class_name in block.names]
+def _rank(
+    rankings: Sequence[Ranking],
+    block: ScanBlock,
+    scores: NDArray[np.float64],
+    foreground: Sequence[str],
+    below: float = np.inf,
+) -> None:
+    place = {name: i for i, name in enumerate(block.names)}
+    chosen = [place[name] for name in foreground if name in place]
     for ranking in rankings:
         if ranking.class_name is None:
             own, errors = _mean(scores[:, chosen]), block.errors[:, chosen].sum(axis=1)
-        elif ranking.class_name in block.names:
-            place = block.names.index(ranking.class_name)
-            own, errors = scores[:, place], block.errors[:, place]
+        elif ranking.class_name in place:
+            own, errors = scores[:, place[ranking.class_name]], block.errors[:, place[ranking.class_name]]
         else:
             continue
         ranking.add(block, np.where(own < below, own, np.nan), errors)
@@ -136,9 +145,10 @@ class _Index:
         for block in blocks:
             chosen = block.ids % np.uint64(passes) == part
             values = np.full((len(block), len(names)), np.nan, np.float32)
+            place = {name: i for i, name in enumerate(block.names)}
             for column, name in enumerate(names):
-                if name in block.names:
-                    values[:, column] = block.dice[:, block.names.index(name)]
+                if name in place:
+                    values[:, column] = block.dice[:, place[name]]
             ids.append(block.ids[chosen])
             places.append(block.places[chosen])
             dice.append(values[chosen])

@@ -7,10 +7,12 @@ from apache_beam.io.filesystem import BeamIOError
 
 from components import blessing, cases, filesystems, gallery, report_data, report_page, run_tables, verdict_files
 from components.gallery import Card
+from components.report_data import ReportData
 from components.run_tables import FinishedRun
 from pipeline import gating, report_models, tables_graph
 from pipeline.config import Config
-from schemas.errors import DicebeamError
+from schemas.errors import DicebeamError, ReportError
+from schemas.summary import ALL
 
 FILE = "report.html"
 
@@ -30,28 +32,33 @@ def write_report(config: Config, run_id: str, flags: Sequence[str] = (), out: st
     """
     past, runs = gating.find_run(config, run_id, flags)
     used = report_models.config_of(past, config)
-    foreground = _foreground(past, used)
-    data = report_data.collect(past, runs, verdict_files.read(past.run), foreground)
-    worst, fallen, notes = _cards(data.past, data.baseline, used, config, foreground)
+    data = _collected(past, runs, used)
+    worst, fallen, notes = _cards(data, used, config)
     path = filesystems.absolute(out) if out else blessing.path(past.run, FILE)
     page = report_page.render(data, worst, fallen, notes)
     with filesystems.committing(path) as file:
-        file.write(page.encode())
+        file.write(page.encode(errors="backslashreplace"))
     return path
+
+
+def _collected(past: FinishedRun, runs: Sequence[FinishedRun], config: Config) -> ReportData:
+    try:
+        return report_data.collect(past, runs, verdict_files.read(past.run), _foreground(past, config))
+    except (OSError, BeamIOError, pa.ArrowException) as error:
+        msg = f"the tables of run {past.run_id!r} cannot be read: {error}; make them again with dicebeam summarize"
+        raise ReportError(msg) from error
 
 
 def _foreground(past: FinishedRun, config: Config) -> tuple[str, ...]:
     """Names of the scored classes in the mean."""
-    scored = run_tables.scored_classes(past.run)
+    scored = run_tables.read(past.run, "classes", [ALL])["class_id"].to_pylist()
     return tuple(config.classes[i] for i in config.foreground_ids if i in scored)
 
 
-def _cards(
-    past: FinishedRun, baseline: FinishedRun | None, used: Config, config: Config, foreground: Sequence[str]
-) -> tuple[list[Card], list[Card], list[str]]:
+def _cards(data: ReportData, used: Config, config: Config) -> tuple[list[Card], list[Card], list[str]]:
     """Cards of the worst samples and of the largest falls, and why there are none where that is so."""
-    before = None if baseline is None else baseline.run
-    specs = tables_graph.slice_specs(used)
+    past, baseline, foreground = data.past, data.baseline, data.foreground
+    before, specs = None if baseline is None else baseline.run, tables_graph.slice_specs(used)
     try:
         worst = cases.find("worst", past.run, before, foreground, specs)
         fallen = cases.find("fall", past.run, before, foreground, specs)

@@ -161,3 +161,11 @@ def test_a_file_that_names_no_classes_is_refused(tmp_path):
     summarizing.write_file(run, "s", summarizing.random_samples(4))
     with pytest.raises(ReportError, match=r"expected .* to say which classes were scored, but it names none"):
         list(sample_scan.blocks(run))
+
+
+def test_many_classes_are_in_the_mean_though_few_have_a_ranking(tmp_path, monkeypatch):
+    run, rows = make(tmp_path, "r1", 0)
+    monkeypatch.setattr(worst, "MAX_RANKED", 1)
+    overall, *each = worst.worst(run, FOREGROUND, 9, 4)
+    assert [score for _, score in shown(overall)] == expected(by_class(rows)[list(FOREGROUND)].mean(axis=1), 9)
+    assert [ranking.class_name for ranking in each] == ["class1"]

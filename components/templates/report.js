@@ -61,11 +61,31 @@
   }
   apply();
 
+  // The trend begins at its end, where the box is narrower than the chart.
+  for (const chart of $$(".trend")) chart.parentElement.scrollLeft = chart.parentElement.scrollWidth;
+
+  const messages = document.getElementById("all-messages");
+  if (messages) {
+    const terse = () => document.getElementById("checks").classList.toggle("terse", !messages.checked);
+    messages.addEventListener("change", terse);
+    terse();
+  }
+
   // Layers of the pictures: one choice for both galleries.
   for (const box of $$("input[data-layer]")) {
     box.addEventListener("change", () => {
       document.body.classList.toggle(`hide-${box.dataset.layer}`, !box.checked);
       for (const other of $$(`input[data-layer=${box.dataset.layer}]`)) other.checked = box.checked;
+    });
+  }
+
+  for (const box of $$("input[data-near]")) {
+    box.addEventListener("change", () => {
+      for (const other of $$("input[data-near]")) other.checked = box.checked;
+      for (const picture of $$("svg.picture")) {
+        picture.dataset.whole ??= picture.getAttribute("viewBox");
+        picture.setAttribute("viewBox", box.checked ? picture.dataset.near : picture.dataset.whole);
+      }
     });
   }
 

@@ -1,0 +1,34 @@
+"""docs/report.md says the limits that the code has."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from components import cases, pictures, report_data, report_lines, report_page, trend, worst
+
+TEXT = (Path(__file__).parents[1] / "docs/report.md").read_text(encoding="utf-8")
+ROWS = dict(re.findall(r"^\| ([a-z ,]+) \| (.*) \|$", TEXT.partition("## Size")[2], re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("part", "limits"),
+    [
+        ("checks", [report_page.MAX_CHECKS]),
+        ("lines of classes", [report_lines.MAX_LINES, report_lines.MAX_CLASSES]),
+        ("slices", [report_lines.MAX_SLICES]),
+        ("distributions", [report_data.MAX_HISTOGRAMS]),
+        ("nights", [trend.NIGHTS, trend.NIGHTS]),
+        ("pictures", [2 * cases.CASES, pictures.MAX_SIDE, pictures.MAX_BYTES]),
+        ("failed records", [report_data.MAX_FAILURES]),
+        ("characters of a name, of a message", [report_page.LONGEST_NAME, report_page.LONGEST_MESSAGE]),
+    ],
+)
+def test_the_limits_in_the_docs_are_those_of_the_code(part, limits):
+    assert [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", ROWS[part])] == limits
+
+
+def test_the_sizes_in_the_docs_are_those_of_the_code():
+    assert f"Below {report_page.MAX_BYTES // 10**6} MB" in TEXT
+    assert f"more than {worst.MAX_INDEX_BYTES >> 20} MB" in TEXT.replace("\n", " ")
+    assert f"{cases.CASES} in all" in TEXT
