@@ -29,6 +29,7 @@ def show(console: Console, verdict: GateVerdict) -> None:
     for check in islice((check for check in checks if not _said(check, verdict)), MOST_MESSAGES):
         _line(console, Text.assemble(_coloured(check.verdict), " ", shown(check.message, _LINE)))
     if verdict.headline:
+        console.print()
         console.print(headline_table(verdict))
         console.print()
     for reason in verdict.reasons[:MOST_REASONS]:

@@ -126,7 +126,7 @@ def judged(folder, tmp_path, monkeypatch, capsys):
 
 
 NARROW = "gate.checks=[{metric: dice_mean, max_drop: 0.09}]"
-NOWHERE = 'gate.checks=[{metric: dice_mean, slice: "scanner=*", max_drop: 0.09}]'
+NOWHERE = 'gate.checks=[{metric: dice_mean, slice: "site=w*", max_drop: 0.09}]'
 SPEED = "gate.checks=[{metric: samples_per_second, max_drop: 9000}]"
 
 
