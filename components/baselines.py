@@ -12,7 +12,7 @@ DONE = "done"
 
 
 def find(
-    kind: str, tonight: FinishedRun, runs: Sequence[FinishedRun], blessed: Sequence[str]
+    kind: str, tonight: FinishedRun, runs: Sequence[FinishedRun], blessed: Sequence[str], *, common: bool = False
 ) -> tuple[FinishedRun | None, str]:
     """The baseline, and if there is none, why.
 
@@ -22,26 +22,28 @@ def find(
         tonight: the run that is held against it, which is never its own baseline.
         runs: every finished run, the last one first.
         blessed: ids of blessed runs, the one that was blessed last first.
+        common: whether the samples that both have are compared, so that, if there is no previous run on the same data,
+            the last one of the same config will do.
     """
     others = {past.run_id: past for past in runs if past.run_id != tonight.run_id}
     if kind == BLESSED:
         found = next((others[run_id] for run_id in blessed if run_id in others), None)
         return found, "no run is blessed yet; bless one by hand: dicebeam gate CONFIG.yaml --bless RUN_ID"
     if kind == PREVIOUS:
-        earlier = (past for past in others.values() if past.finished <= tonight.finished)
-        found = next((past for past in earlier if _is_previous(past, tonight)), None)
+        earlier = [past for past in others.values() if past.finished <= tonight.finished and _is_other(past, tonight)]
+        found = next((past for past in earlier if same_data(past.row, tonight.row)), None)
+        if found is None and common:
+            found = next((past for past in earlier if _same_config(past, tonight)), None)
         return found, "no finished run of another model on the same data is there yet"
     return others.get(kind), f"there is no other finished run {kind!r}"
 
 
-def _is_previous(past: FinishedRun, tonight: FinishedRun) -> bool:
-    fingerprint = past.row["data_fingerprint"]
-    return (
-        past.row["status"] == DONE
-        and past.row["model_fingerprint"] != tonight.row["model_fingerprint"]
-        and fingerprint is not None
-        and fingerprint == tonight.row["data_fingerprint"]
-    )
+def _is_other(past: FinishedRun, tonight: FinishedRun) -> bool:
+    return bool(past.row["status"] == DONE and past.row["model_fingerprint"] != tonight.row["model_fingerprint"])
+
+
+def _same_config(past: FinishedRun, tonight: FinishedRun) -> bool:
+    return bool(past.row["config_fingerprint"] == tonight.row["config_fingerprint"])
 
 
 def unlike(now: Mapping[str, Any], before: Mapping[str, Any], not_scoring: set[str], *, common: bool) -> list[str]:

@@ -84,7 +84,7 @@ def decide(
         raise ReportError(msg)
     kind = baseline or config.gate.baseline
     blessed = [each.run_id for each in blessing.listed(tonight.run.output)] if kind == baselines.BLESSED else []
-    before, why = baselines.find(kind, tonight, runs, blessed)
+    before, why = baselines.find(kind, tonight, runs, blessed, common=config.gate.common_samples)
     unlike = [] if before is None else _unlike(config, tonight, before)
     found = comparison.compare(config, tonight, None if unlike else before, tell)
     if found.unlike:

@@ -54,6 +54,15 @@ def test_the_baseline(kind, blessed, expected):
     assert found.run_id == expected
 
 
+def test_where_common_samples_are_compared_the_previous_run_may_have_other_data():
+    lost_some = past("lost-some", 5, "m5", data="f")
+    other_config = past("other-config", 4, "m4", data="g", config_fingerprint="x")
+    runs = [lost_some, other_config, *RUNS[3:]]
+    assert baselines.find("previous", lost_some, runs, [])[0] is None
+    assert baselines.find("previous", lost_some, runs, [], common=True)[0].run_id == "other-data"
+    assert baselines.find("previous", TONIGHT, RUNS, [], common=True)[0].run_id == "old"
+
+
 @pytest.mark.parametrize(
     ("kind", "runs", "message"),
     [
