@@ -8,6 +8,7 @@ import pytest
 
 from components import filesystems, run_files, shards
 from components.run_files import Run
+from components.shard_records import ShardRecord
 from schemas import tables
 from schemas.errors import ConfigError, ReportError, StorageError
 from schemas.records import Shard
@@ -32,7 +33,7 @@ SIZES = {"a": 1, "b": 2}
 
 def commit(run, shard_path):
     size = SIZES.get(shard_path.rpartition("/")[2], 3)
-    record = run_files.ShardRecord(shard_path, size, 0, 0, 0, run.config_fingerprint, run.model_fingerprint)
+    record = ShardRecord(shard_path, size, 0, 0, 0, run.config_fingerprint, run.model_fingerprint)
     schema = tables.with_metadata(tables.samples_schema([]), run.run_id, record.encode())
     path = f"{run.folder('samples')}/{run_files.file_name(shard_path)}"
     with filesystems.committing(path) as file:
