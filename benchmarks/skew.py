@@ -117,8 +117,8 @@ def index(root: Path, record_bytes: int) -> None:
         records = sum(isinstance(item, tfrecord.Record) for item in tfrecord.records(file, str(path)))
         read = time.monotonic() - began
     print(
-        f"{records:,} records of {record_bytes:,} bytes, {size:,} bytes: {len(found)} ranges indexed in {indexed:.2f} s, "
-        f"read in {read:.2f} s, {read / indexed:.1f} times as long"
+        f"{records:,} records of {record_bytes:,} bytes, {size:,} bytes: {len(found)} ranges indexed in "
+        f"{indexed:.2f} s, read in {read:.2f} s, {read / indexed:.1f} times as long"
     )
 
 
@@ -132,7 +132,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if args.index:
-            for record_bytes in (1_000, 100_000, 1_000_000):
+            for record_bytes in (100_000, 1_000_000):
                 index(Path(folder), record_bytes)
         else:
             compare(args, Path(folder))

@@ -50,6 +50,14 @@ def suffix(part: ByteRange) -> str:
     return f".{part.start:0{_DIGITS}d}-{part.end:0{_DIGITS}d}"
 
 
+def every(path: str) -> str:
+    """What matches the sample files of all ranges of a shard, by the path of one of them; another path as it is."""
+    found = of_name(path.rpartition("/")[2])
+    if found is None or found[1].end is None:
+        return path
+    return f"{path.rpartition(found[0])[0]}{found[0]}.*.parquet"
+
+
 def of_name(file_name: str) -> tuple[str, Span] | None:
     """The hash of the shard's path and what of the shard a sample file holds; None for one of several units."""
     found = _NAME.fullmatch(file_name)

@@ -115,7 +115,7 @@ def _check_unchanged(paths: Sequence[str], by_hash: Mapping[str, Shard]) -> None
             if record.size_bytes != size:
                 msg = (
                     f"{record.shard} had {record.size_bytes} bytes when it was scored and has {size} now; use "
-                    f"another --run-id, or delete {path} to score it again"
+                    f"another --run-id, or delete {shard_ranges.every(path)} to score it again"
                 )
                 raise ReportError(msg)
 

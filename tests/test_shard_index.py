@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import cutting, shard_index, tfrecord
+from components import cutting, samples, shard_index, tfrecord
 from components.tfrecord import Record
 from schemas.errors import ReportError, StorageError
 from schemas.records import ByteRange, Failure, OpenShard, Shard, ShardRange
+from tests.memory_storage import MemoryStorage
 
 PAYLOADS = [b"a" * 20] * 10
 FRAME = 20 + 16
@@ -217,6 +218,16 @@ def test_a_shard_that_was_begun_and_is_another_now_is_refused(tmp_path, strange)
 def test_a_large_shard_that_is_gone_ends_the_run(tmp_path):
     with pytest.raises(StorageError, match=r"gone cannot be read: .* run again with the same --run-id"):
         cutting.units(OpenShard(Shard(str(tmp_path / "gone"), 1000)), 10)
+
+
+def test_a_shard_in_an_object_store_is_cut_and_read_alike():
+    MemoryStorage.files["inmemory://b/a.tfrecord"] = WHOLE
+    shard = Shard("inmemory://b/a.tfrecord", len(WHOLE))
+    found = cutting.units(OpenShard(shard), 120)
+    assert [unit.range for unit in found] == cut(WHOLE, 120)
+    items = [item for unit in found for item in samples._records(unit)]
+    assert items == list(samples._records(shard))
+    assert [item.lineage.record for item in items] == list(range(10))
 
 
 def test_a_length_that_is_not_believed_ends_the_index():

@@ -1,6 +1,7 @@
 """Globs to shards, and which of them a run has scored already."""
 
 import os
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -122,12 +123,21 @@ def test_shards_that_are_not_there_are_counted_once_however_many_ranges(run):
         shards.split([Shard("/d/a", 1)], run)
 
 
+def test_a_shard_in_ranges_that_has_changed_names_the_files_of_all_of_them(run):
+    for part in (FIRST, SECOND, THIRD):
+        commit(run, "/d/x", part)
+    with pytest.raises(
+        ReportError, match=r"/d/x had 3 bytes .* or delete \S+/x-[0-9a-f]{32}\.\*\.parquet to score it"
+    ) as e:
+        shards.split([Shard("/d/x", 4)], run)
+    (pattern,) = re.findall(r"delete (\S+)", str(e.value))
+    assert len(filesystems.match(pattern)) == 3
+
+
 def test_ranges_that_share_bytes_are_refused(run):
     for part in (FIRST, ByteRange(0, 2, 0, 2)):
         commit(run, "/d/x", part)
-    with pytest.raises(
-        ReportError, match=r"x-.*parquet and x-.*parquet beside it hold the same bytes of /d/x; delete "
-    ):
+    with pytest.raises(ReportError, match=r"x-.*parquet and x-.*parquet beside it hold the same bytes of /d/x; dele"):
         shards.split([Shard("/d/x", 3)], run)
 
 
