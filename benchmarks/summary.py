@@ -30,7 +30,8 @@ from components import parquet_files, run_files, sample_rows
 from components.duplicates import CountDuplicates
 from components.report_rows import ClassSettings
 from components.reports import ReportSettings, WriteReports
-from components.run_files import Run, ShardRecord
+from components.run_files import Run
+from components.shard_records import ShardRecord
 from components.slice_state import BootstrapSettings
 from components.slicing import SliceFeature
 from components.summary import Summarize, SummarySettings

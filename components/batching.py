@@ -1,15 +1,15 @@
-"""Batches of one shard: same shapes together, in an order that only the shard decides."""
+"""Batches of one unit: same shapes together, in an order that only the unit decides."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from components.tfrecord import Record
-from schemas.records import Batch, Failure, Progress, Sample, Shard
+from schemas.records import Batch, Failure, Progress, Sample, Unit
 
 PENDING_BATCHES = 8
 """A sample waits for others of its shape until this many batches' worth of records have passed.
 
-It bounds the memory of a shard of many shapes, and how far the rows are from record order.
+It bounds the memory of a unit of many shapes, and how far the rows are from record order.
 """
 
 PENDING_BYTES = 512 << 20
@@ -18,18 +18,18 @@ PENDING_BYTES = 512 << 20
 Decoded = tuple[Record | Failure, Sample | Failure]
 
 
-def batches(shard: Shard, decoded: Iterable[Decoded], batch_size: int) -> Iterator[Batch]:
+def batches(unit: Unit, decoded: Iterable[Decoded], batch_size: int) -> Iterator[Batch]:
     """Group decoded records into batches of at most `batch_size` samples of one bucket.
 
     Args:
-        shard: the file they are from.
-        decoded: every record of the shard in order, beside what became of it.
+        unit: the file, or the range of it, they are from.
+        decoded: every record of the unit in order, beside what became of it.
         batch_size: samples in a full batch.
 
     Yields:
         Batches numbered from 0; the last one says `done` and may be empty, and every failure is in one.
     """
-    waiting = _Waiting(shard, batch_size)
+    waiting = _Waiting(unit, batch_size)
     for record, outcome in decoded:
         waiting.note(record)
         if isinstance(outcome, Failure):
@@ -52,14 +52,15 @@ def batches(shard: Shard, decoded: Iterable[Decoded], batch_size: int) -> Iterat
 class _Waiting:
     """Samples that wait for company; `buckets` is in the order of each bucket's first sample."""
 
-    def __init__(self, shard: Shard, batch_size: int) -> None:
-        self.shard, self.batch_size = shard, batch_size
+    def __init__(self, unit: Unit, batch_size: int) -> None:
+        self.unit, self.batch_size = unit, batch_size
+        self.next_record = self.first = unit.range.first_record if unit.range else 0
         self.buckets: dict[tuple[Any, ...], list[Sample]] = {}
         self.failures: list[Failure] = []
-        self.records = self.byte_offset = self.index = self.pending_bytes = 0
+        self.byte_offset = self.index = self.pending_bytes = 0
 
     def note(self, record: Record | Failure) -> None:
-        self.records += 1
+        self.next_record += 1
         self.byte_offset = record.end if isinstance(record, Record) else record.lineage.byte_offset
 
     def oldest(self) -> tuple[Any, ...] | None:
@@ -69,7 +70,7 @@ class _Waiting:
         bucket = self.oldest()
         if bucket is None:
             return None
-        age = self.records - self.buckets[bucket][0].lineage.record
+        age = self.next_record - self.buckets[bucket][0].lineage.record
         too_long = age > PENDING_BATCHES * self.batch_size or self.pending_bytes > PENDING_BYTES
         return bucket if too_long else None
 
@@ -77,13 +78,13 @@ class _Waiting:
         samples = () if bucket is None else tuple(self.buckets.pop(bucket))
         self.pending_bytes -= sum(sample.nbytes for sample in samples)
         oldest = self.oldest()
-        pending = self.records if oldest is None else self.buckets[oldest][0].lineage.record
+        pending = self.next_record if oldest is None else self.buckets[oldest][0].lineage.record
         batch = Batch(
-            self.shard,
+            self.unit,
             self.index,
             samples,
             tuple(self.failures),
-            Progress(self.records, self.byte_offset, pending, done),
+            Progress(self.next_record - self.first, self.byte_offset, pending, done),
         )
         self.failures = []
         self.index += 1

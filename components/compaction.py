@@ -12,21 +12,21 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components import filesystems, leftovers, merged_rows, parquet_files, prefetch, run_files, runs_row
+from components import filesystems, leftovers, merged_rows, parquet_files, run_files, runs_row, shard_ranges
 from components.merged_rows import Part
-from components.run_files import Run, ShardRecord
+from components.run_files import Run
+from components.shard_records import ShardRecord, encode_all
 from schemas import tables
 from schemas.errors import UnfinishedRunError
 from schemas.records import Shard
 
 ROWS_A_FILE = 1 << 21
 """80 to 110 MB."""
-FOOTER_THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A sample file and its shards, in the order of their rows."""
+    """A sample file and its units, in the order of their rows."""
 
     path: str
     records: tuple[ShardRecord, ...]
@@ -46,13 +46,13 @@ class Compacted:
 
 
 def groups(sources: Sequence[Source]) -> list[list[Source]]:
-    """Which files become one, those of neighbouring shards; a file that stays as it is is in none.
+    """Which files become one, those of neighbouring units; a file that stays as it is is in none.
 
     It goes by rows, which merging does not change, so that compacting again changes nothing.
     """
     found: list[list[Source]] = []
     rows = 0
-    for source in sorted(sources, key=lambda source: source.records[0].shard):
+    for source in sorted(sources, key=lambda source: shard_ranges.order(source.records[0])):
         if not found or rows + source.rows > ROWS_A_FILE:
             found.append([])
             rows = 0
@@ -85,11 +85,7 @@ def compact(run: Run) -> Compacted:
 
 
 def _sources(run: Run) -> list[Source]:
-    def read(path: str) -> Source:
-        return Source(path, tuple(run_files.read_shard_records(path)))
-
-    paths = run_files.sample_paths(run)
-    return list(prefetch.ordered_map(read, paths, threads=FOOTER_THREADS, ahead=4 * FOOTER_THREADS))
+    return [Source(path, tuple(records)) for path, records in run_files.read_all(run_files.sample_paths(run))]
 
 
 def _check_finished(run: Run, sources: Sequence[Source]) -> None:
@@ -98,7 +94,7 @@ def _check_finished(run: Run, sources: Sequence[Source]) -> None:
         msg = f"run {run.run_id!r} is not finished: it has no row in `runs`, so its files may still change"
         raise UnfinishedRunError(msg)
     records = [record for source in sources for record in source.records]
-    there = {"shards": len(records)} | {
+    there = {"shards": shard_ranges.count_whole(records)} | {
         name: sum(getattr(record, name) for record in records) for name in ("records", "scored", "failed")
     }
     wrong = {name: count for name, count in there.items() if count != row[name]}
@@ -110,17 +106,17 @@ def _check_finished(run: Run, sources: Sequence[Source]) -> None:
 
 def _merge(run: Run, sources: Sequence[Source]) -> None:
     """One file of samples and one of failures in the place of many; failures first, as everywhere."""
-    records = sorted((record for source in sources for record in source.records), key=lambda record: record.shard)
+    records = sorted((record for source in sources for record in source.records), key=shard_ranges.order)
     _check_sources(run, sources, records[0])
-    name = run_files.compacted_name([record.shard for record in records])
+    name = run_files.compacted_name([record.unit_name for record in records])
     failures = [f"{run.folder('failures')}/{source.path.rpartition('/')[2]}" for source in sources]
     if any(record.failed for record in records):
         parts = [
-            Part(path, tuple((record.shard, record.failed) for record in source.records))
+            Part(path, tuple((shard_ranges.order(record), record.failed) for record in source.records))
             for path, source in zip(failures, sources, strict=True)
         ]
         _write(run, f"{run.folder('failures')}/{name}", tables.FAILURES, parts, tables.FAILURES_ORDER, records)
-    parts = [Part(source.path, tuple((r.shard, _rows(r)) for r in source.records)) for source in sources]
+    parts = [Part(source.path, tuple((shard_ranges.order(r), _rows(r)) for r in source.records)) for source in sources]
     merged = f"{run.folder('samples')}/{name}"
     _write(run, merged, _schema(sources[0].path), parts, tables.SAMPLES_ORDER, records)
     _check_sources(run, [Source(merged, tuple(records))], records[0])
@@ -148,7 +144,7 @@ def _write(
     with filesystems.committing(path) as out, parquet_files.writer(out, schema, order) as writer:
         for group in parquet_files.in_groups(rows):
             writer.write_table(group.sort_by([(name, "ascending") for name in order]))  # failures may need it
-        writer.add_key_value_metadata(run_files.encode_all(records))
+        writer.add_key_value_metadata(encode_all(records))
 
 
 def _schema(path: str) -> pa.Schema:

@@ -1,4 +1,4 @@
-"""The rows of several Parquet files as one stream in the order of their shards, in the memory of a few batches."""
+"""The rows of several Parquet files as one stream in the order of their units, in the memory of a few batches."""
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -16,31 +16,34 @@ ROWS_A_READ = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A file, and its shards in the order of its rows with the number of rows of each."""
+    """A file, and its units in the order of its rows with the number of rows of each.
+
+    A unit is given by its shard and the byte where it begins.
+    """
 
     path: str
-    shards: tuple[tuple[str, int], ...]
+    units: tuple[tuple[tuple[str, int], int], ...]
 
 
 def in_shard_order(parts: Sequence[Part], columns: Sequence[str]) -> Iterator[pa.Table]:
-    """The rows of all shards, in the order of the shards and within each as they are.
+    """The rows of all units, in the order of the units and within each as they are.
 
     Args:
-        parts: each sorted by shard itself; no shard is in two. A part without rows needs no file.
+        parts: each sorted by unit itself; no unit is in two. A part without rows needs no file.
         columns: what is read, in this order.
 
     Raises:
         ReportError: if a file has fewer rows than its part says. StorageError: if it cannot be read.
     """
-    order = sorted((shard, place, rows) for place, part in enumerate(parts) for shard, rows in part.shards if rows)
-    last = {place: shard for shard, place, _ in order}
+    order = sorted((unit, place, rows) for place, part in enumerate(parts) for unit, rows in part.units if rows)
+    last = {place: unit for unit, place, _ in order}
     readers: dict[int, _Reader] = {}
     with ExitStack() as stack:
-        for shard, place, rows in order:
+        for unit, place, rows in order:
             if place not in readers:
                 readers[place] = stack.enter_context(closing(_Reader(parts[place].path, columns)))
             yield from readers[place].take(rows)
-            if last[place] == shard:
+            if last[place] == unit:
                 readers.pop(place).close()
 
 

@@ -76,11 +76,17 @@ def status(totals: RunTotals, max_failed_fraction: float) -> str:
 
 
 def check_accounting(totals: RunTotals, shards: int) -> None:
-    """Hold that records = scored + failed, for every shard that was found.
+    """Hold that records = scored + failed, and that every shard that was found is there whole.
 
     Raises:
         AccountingError: if it does not hold; the run is not marked as done.
     """
+    if totals.seams:
+        msg = (
+            f"expected whole shards, but a range of bytes of one is missing, or there twice: the sample files hold "
+            f"{totals}; `dicebeam summarize` says which"
+        )
+        raise AccountingError(msg)
     if totals.shards != shards or totals.records != totals.scored + totals.failed:
         msg = f"expected {shards} shards and records = scored + failed, but the sample files hold {totals}"
         raise AccountingError(msg)

@@ -1,24 +1,25 @@
-"""Where the files of a run are, and what a committed sample file says of its shard."""
+"""Where the files of a run are, and what a committed sample file says of its units."""
 
 import hashlib
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components import config_difference, filesystems, parquet_files
+from components import config_difference, filesystems, parquet_files, prefetch, shard_ranges
+from components.shard_records import ShardRecord, shard_records
 from schemas import tables
 from schemas.errors import ConfigError, ReportError
-from schemas.records import Committed, SampleFiles, Shard
+from schemas.records import ByteRange, Committed, SampleFiles, Shard
 
 _STEM_LENGTH = 80
 _HASH_LENGTH = 32
 """Hexadecimal digits; with fewer, someone could make two paths that share a file, and lose one of them."""
 _COMPACTED = ".compacted.parquet"
-_OF_THE_RUN = ("config_fingerprint", "model_fingerprint", "class_ids", "scoring")
+FOOTER_THREADS = 16
+"""Reading a footer is waiting, most of all on remote storage."""
 _RUN_ID = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 
 
@@ -41,72 +42,27 @@ class Run:
         return tables.partition(self.output, table, self.eval_date, self.run_id)
 
 
-@dataclass(frozen=True, slots=True)
-class ShardRecord:
-    """The accounting of one shard, kept in the metadata of its sample file.
-
-    `class_ids` are the scored classes, of which each sample has a row; `scoring` is as in `Run`.
-    """
-
-    shard: str
-    size_bytes: int
-    records: int
-    scored: int
-    failed: int
-    config_fingerprint: str
-    model_fingerprint: str
-    cut_short: bool = False
-    class_ids: tuple[int, ...] = ()
-    scoring: str = "{}"
-
-    def encode(self) -> dict[bytes, bytes]:
-        """As Parquet key-value metadata."""
-        return {tables.SHARD_METADATA: json.dumps(asdict(self)).encode()}
+def path_hash(shard_path: str) -> str:
+    """What every sample file of a shard has in its name."""
+    return hashlib.sha256(shard_path.encode()).hexdigest()[:_HASH_LENGTH]
 
 
-def file_name(shard_path: str) -> str:
-    """Name of the sample file of a shard: readable, and unique by a hash of the whole path."""
-    stem = re.sub(r"[^A-Za-z0-9._-]", "_", shard_path.rpartition("/")[2])[:_STEM_LENGTH].lstrip("._")
-    return f"{stem}-{hashlib.sha256(shard_path.encode()).hexdigest()[:_HASH_LENGTH]}.parquet"
+def file_name(shard_path: str, part: ByteRange | None = None) -> str:
+    """Name of the sample file of a shard or a range: readable, and unique by a hash of the whole path and the bytes."""
+    suffix = shard_ranges.suffix(part) if part else ""
+    stem = re.sub(r"[^A-Za-z0-9._-]", "_", shard_path.rpartition("/")[2])[: _STEM_LENGTH - len(suffix)].lstrip("._")
+    return f"{stem}-{path_hash(shard_path)}{suffix}.parquet"
 
 
-def compacted_name(shard_paths: Iterable[str]) -> str:
-    """Name of the sample file of several shards; the same for the same shards, and that of no single shard."""
-    text = "\0".join(sorted(shard_paths))
+def compacted_name(unit_names: Iterable[str]) -> str:
+    """Name of the sample file of several units; the same for the same units, and that of no single one."""
+    text = "\0".join(sorted(unit_names))
     return f"part-{hashlib.sha256(text.encode()).hexdigest()[:_HASH_LENGTH]}{_COMPACTED}"
 
 
 def is_compacted(name: str) -> bool:
-    """Whether a file is one of several shards, by its name."""
+    """Whether a file is one of several units, by its name."""
     return name.endswith(_COMPACTED)
-
-
-def encode_all(records: Sequence[ShardRecord]) -> dict[bytes, bytes]:
-    """Of several shards of one run, as Parquet key-value metadata; what they share is there once."""
-    each = [asdict(record) for record in records]
-    shared = {name: each[0][name] for name in _OF_THE_RUN}
-    shards = [{name: value for name, value in fields.items() if name not in _OF_THE_RUN} for fields in each]
-    return {tables.SHARDS_METADATA: json.dumps({**shared, "shards": shards}).encode()}
-
-
-def shard_records(metadata: dict[bytes, bytes] | None, path: str) -> list[ShardRecord]:
-    """What a sample file's metadata says of its shards, in the order of their rows.
-
-    Raises:
-        ReportError: if it is no sample file of this version.
-    """
-    found = metadata or {}
-    kinds = {tables.SHARD_METADATA, tables.SHARDS_METADATA} & set(found)
-    if found.get(b"dicebeam.schema_version") != tables.SCHEMA_VERSION.encode() or not kinds:
-        msg = (
-            f"expected a sample file of schema version {tables.SCHEMA_VERSION} at {path}; move it away or "
-            "use another run id"
-        )
-        raise ReportError(msg)
-    fields = json.loads(found[kinds.pop()])
-    shards = fields.pop("shards", [{}])
-    shared = {**fields, "class_ids": tuple(fields.get("class_ids", ()))}
-    return [ShardRecord(**{**shared, **shard}) for shard in shards]
 
 
 def check_same_run(record: ShardRecord, run: Run, path: str) -> None:
@@ -128,7 +84,7 @@ def check_same_run(record: ShardRecord, run: Run, path: str) -> None:
 
 
 def read_shard_records(path: str) -> list[ShardRecord]:
-    """What a sample file says of its shards.
+    """What a sample file says of its units.
 
     Raises:
         ReportError: if it is no sample file.
@@ -137,8 +93,17 @@ def read_shard_records(path: str) -> list[ShardRecord]:
 
 
 def read_shard_record(path: str) -> ShardRecord:
-    """What a sample file says of its first shard, which says of the run what all of them say."""
+    """What a sample file says of its first unit, which says of the run what all of them say."""
     return read_shard_records(path)[0]
+
+
+def read_all(paths: Iterable[str]) -> Iterator[tuple[str, list[ShardRecord]]]:
+    """What many sample files say of their units, in order."""
+
+    def read(path: str) -> tuple[str, list[ShardRecord]]:
+        return path, read_shard_records(path)
+
+    return prefetch.ordered_map(read, paths, threads=FOOTER_THREADS, ahead=4 * FOOTER_THREADS)
 
 
 def _metadata(path: str) -> pq.FileMetaData:
@@ -152,7 +117,7 @@ def _metadata(path: str) -> pq.FileMetaData:
 
 
 def committed(path: str, run: Run, n_classes: int) -> list[Committed]:
-    """The accounting of the shards of a committed sample file.
+    """The accounting of the units of a committed sample file.
 
     Raises:
         ReportError: if its rows are not what its metadata says, or another config wrote it.
@@ -166,18 +131,25 @@ def committed(path: str, run: Run, n_classes: int) -> list[Committed]:
         said = "; ".join(str(record) for record in (unsound or records)[:3])
         msg = f"{path} has {rows} rows, but its metadata says {said}; delete the file and run again"
         raise ReportError(msg)
-    return [Committed(r.shard, path, r.records, r.scored, r.failed, r.cut_short) for r in records]
+    return accounts(records, path)
+
+
+def accounts(records: Iterable[ShardRecord], path: str) -> list[Committed]:
+    """What the records of a sample file say of its units."""
+    return [
+        Committed(r.shard, path, r.records, r.scored, r.failed, r.cut_short, r.size_bytes, r.range) for r in records
+    ]
 
 
 def list_samples(run: Run) -> SampleFiles:
-    """The committed sample files of a run. Only those of several shards are looked into.
+    """The committed sample files of a run. Only those of several units are looked into.
 
     Raises:
-        ReportError: if two files share a part of their shards, which nothing here makes.
+        ReportError: if two files share a part of their units, which nothing here makes.
     """
     found = listed(run)
     held = {
-        name: [file_name(r.shard) for r in read_shard_records(file.path)] if is_compacted(name) else [name]
+        name: [file_name(r.shard, r.range) for r in read_shard_records(file.path)] if is_compacted(name) else [name]
         for name, file in found.items()
     }
     holders: dict[str, str] = {}

@@ -1,8 +1,8 @@
-"""WriteSamples: scored batches to one Parquet file for each shard, committed when the shard is whole.
+"""WriteSamples: scored batches to one Parquet file for each unit, committed when the unit is whole.
 
-Contract: the batches of a shard come to one DoFn in order within one bundle (the stages before it are fused).
-That is checked; a shard that comes split ends the run and leaves nothing under a final name. Failures are
-committed first, samples second, so that a shard with a sample file is a shard that needs no second look.
+Contract: the batches of a unit (a shard, or a range of it) come to one DoFn in order within one bundle (the stages
+before it are fused). That is checked; a unit that comes split ends the run and leaves nothing under a final name.
+Failures are committed first, samples second, so that a unit with a sample file is a unit that needs no second look.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from components import filesystems, parquet_files, run_files, sample_rows, tally
+from components.shard_records import ShardRecord
 from schemas import tables
 from schemas.errors import ReportError, StorageError
-from schemas.records import Committed, Failure, SampleKey, SampleSums, ScoredBatch, Shard
+from schemas.records import Committed, Failure, SampleKey, SampleSums, ScoredBatch, Unit
 
 ROWS_A_GROUP = parquet_files.ROWS_A_GROUP
 TEXT_A_GROUP = 64 << 20
@@ -58,17 +59,17 @@ class _ParquetFile:
 
 
 class ShardFiles:
-    """The sample file and the failures file of one shard while it is being scored."""
+    """The sample file and the failures file of one unit while it is being scored."""
 
-    def __init__(self, shard: Shard, settings: WriteSettings) -> None:
+    def __init__(self, unit: Unit, settings: WriteSettings) -> None:
         """Open the sample file under a temporary name."""
-        self._shard, self._settings = shard, settings
+        self._unit, self._settings = unit, settings
         self._next_index = self._scored = self._failed = self._text = 0
         self._keys: list[SampleKey] = []
         self._sums: list[SampleSums] = []
         self._failures: list[Failure] = []
         self._cut_short = False
-        run, self._name = settings.run, run_files.file_name(shard.path)
+        run, self._name = settings.run, run_files.file_name(unit.path, unit.range)
         self._samples_path = f"{run.folder('samples')}/{self._name}"
         self._failures_path = f"{run.folder('failures')}/{self._name}"
         schema = tables.with_metadata(tables.samples_schema(settings.slice_columns), run.run_id)
@@ -76,14 +77,14 @@ class ShardFiles:
         self._failures_file: _ParquetFile | None = None
 
     def add(self, batch: ScoredBatch) -> Committed | None:
-        """Take the next batch; the last one commits the shard.
+        """Take the next batch; the last one commits the unit.
 
         Raises:
-            ReportError: if a batch is missing, or the shard's records do not add up.
+            ReportError: if a batch is missing, or the unit's records do not add up.
         """
         if batch.index != self._next_index:
             msg = (
-                f"shard {self._shard.path}: expected its batch {self._next_index}, but got {batch.index}. The runner "
+                f"shard {self._unit.name}: expected its batch {self._next_index}, but got {batch.index}. The runner "
                 "split the shard between bundles; give resource hints to the whole pipeline, not to one stage"
             )
             raise ReportError(msg)
@@ -106,14 +107,14 @@ class ShardFiles:
     def _commit(self, records: int) -> Committed:
         if records != self._scored + self._failed:
             msg = (
-                f"shard {self._shard.path}: {records} records were read, but {self._scored} scored and "
+                f"shard {self._unit.name}: {records} records were read, but {self._scored} scored and "
                 f"{self._failed} failed"
             )
             raise ReportError(msg)
-        run = self._settings.run
-        record = run_files.ShardRecord(
-            self._shard.path,
-            self._shard.size_bytes,
+        run, unit = self._settings.run, self._unit
+        record = ShardRecord(
+            unit.path,
+            unit.size_bytes,
             records,
             self._scored,
             self._failed,
@@ -122,15 +123,17 @@ class ShardFiles:
             self._cut_short,
             self._settings.class_ids,
             run.scoring,
+            unit.range,
         )
-        self._write_samples(before=records)
+        self._write_samples(before=records + (unit.range.first_record if unit.range else 0))
         self._write_failures()
         if self._failures_file is not None:
             self._failures_file.commit(record.encode())
         else:
             filesystems.delete(self._failures_path)  # what an interrupted attempt may have left
         self._samples.commit(record.encode())
-        return Committed(self._shard.path, self._samples_path, records, self._scored, self._failed, self._cut_short)
+        (committed,) = run_files.accounts([record], self._samples_path)
+        return committed
 
     def _write_samples(self, before: int) -> None:
         """Write the rows of records before an index, which no later batch can precede, in record order."""
@@ -181,14 +184,15 @@ class _WriteShards(beam.DoFn):
         self._abort()  # what a failed bundle left in this instance
 
     def process(self, batch: ScoredBatch) -> Iterator[Committed]:
-        path = batch.shard.path
-        if path not in self._open:
-            self._open[path] = ShardFiles(batch.shard, self._settings)
-        committed = self._open[path].add(batch)
-        tally.add(path, batch.progress.byte_offset, len(batch.keys), len(batch.failures))
+        unit, part = batch.shard, batch.shard.range
+        if unit.name not in self._open:
+            self._open[unit.name] = ShardFiles(unit, self._settings)
+        committed = self._open[unit.name].add(batch)
+        read = batch.progress.byte_offset - (part.start if part else 0)
+        tally.add(unit.name, read, len(batch.keys), len(batch.failures))
         if committed is not None:
-            tally.finish(path, batch.shard.size_bytes)
-            del self._open[path]
+            tally.finish(unit.name, part.end - part.start if part else unit.size_bytes)
+            del self._open[unit.name]
             yield committed
 
     def finish_bundle(self) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from components import filesystems, run_files
+from components import filesystems, run_files, shard_records
 from components.hashing import id_hashes, mixed
 from components.run_files import Run
 from schemas import tables
@@ -95,7 +95,7 @@ def count(run: Run) -> tuple[int, int]:
 
 
 def _classes(metadata: pq.FileMetaData, path: str) -> int:
-    found = len(run_files.shard_records(metadata.metadata, path)[0].class_ids)
+    found = len(shard_records.shard_records(metadata.metadata, path)[0].class_ids)
     if not found:
         raise ReportError(f"expected {path} to say which classes were scored, but it names none; evaluate again")
     return found

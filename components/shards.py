@@ -9,12 +9,9 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
-from components import filesystems, prefetch, run_files, runs_row
+from components import filesystems, run_files, runs_row, shard_ranges
 from schemas.errors import ConfigError, ReportError, StorageError
-from schemas.records import Shard
-
-FOOTER_THREADS = 16
-"""Reading a footer is waiting, most of all on remote storage."""
+from schemas.records import ByteRange, OpenShard, Shard
 
 
 def find(patterns: Sequence[str]) -> list[Shard]:
@@ -65,16 +62,16 @@ def find_planned(patterns: Sequence[str], planned: str) -> list[Shard]:
 
 
 def split(found: Sequence[Shard], run: run_files.Run) -> tuple[list[Shard], list[str]]:
-    """Shards that have no sample file yet, and the paths of the sample files that are there.
+    """Shards that are not scored whole yet, and the paths of the sample files that are there.
 
     Raises:
         ReportError: if the run has a sample file of a shard that is not among those found, or that has another
-            size now than when it was scored.
+            size now than when it was scored, or two of the same bytes.
     """
-    names = {run_files.file_name(shard.path): shard for shard in found}
     samples = run_files.list_samples(run)
     paths = [file.path for file in samples.files.values()]
-    strangers = sorted(set(samples.holders) - set(names))
+    by_hash = {run_files.path_hash(shard.path): shard for shard in found}
+    spans, strangers = _spans(samples.holders, by_hash)
     if strangers:
         msg = (
             f"run {run.run_id!r} has scored {len(strangers)} shards that `examples` does not match, such as "
@@ -82,29 +79,64 @@ def split(found: Sequence[Shard], run: run_files.Run) -> tuple[list[Shard], list
             "begun with"
         )
         raise ReportError(msg)
-    _check_unchanged(paths, names)
-    return [shard for name, shard in names.items() if name not in samples.holders], paths
+    _check_unchanged(paths, by_hash)
+    for key, held in spans.items():
+        if clash := shard_ranges.overlap(held, by_hash[key].size_bytes):
+            names = [samples.holders[span.file_name] for span in clash]
+            msg = (
+                f"{samples.files[names[0]].path} and {names[1]} beside it hold the same bytes of "
+                f"{by_hash[key].path}; delete one, and evaluate again"
+            )
+            raise ReportError(msg)
+    return [shard for key, shard in by_hash.items() if not _whole(spans.get(key), shard)], paths
 
 
-def _check_unchanged(paths: Sequence[str], shards: Mapping[str, Shard]) -> None:
-    read = run_files.read_shard_records
-    for path, records in zip(
-        paths, prefetch.ordered_map(read, paths, threads=FOOTER_THREADS, ahead=4 * FOOTER_THREADS), strict=True
-    ):
+def _spans(names: Iterable[str], by_hash: Mapping[str, Shard]) -> tuple[dict[str, list[shard_ranges.Span]], list[str]]:
+    """What of each shard is held, by the hash of its path; and the names that are of no shard of these, by shard."""
+    spans: dict[str, list[shard_ranges.Span]] = {}
+    strangers: dict[str, str] = {}
+    for name in sorted(names):
+        key, span = shard_ranges.of_name(name) or (name, None)
+        if span is None or key not in by_hash:
+            strangers.setdefault(key, name)
+        else:
+            spans.setdefault(key, []).append(span)
+    return spans, list(strangers.values())
+
+
+def _whole(spans: Sequence[shard_ranges.Span] | None, shard: Shard) -> bool:
+    return bool(spans) and not shard_ranges.gaps(spans or (), shard.size_bytes)
+
+
+def _check_unchanged(paths: Sequence[str], by_hash: Mapping[str, Shard]) -> None:
+    for path, records in run_files.read_all(paths):
         for record in records:
-            size = shards[run_files.file_name(record.shard)].size_bytes
+            size = by_hash[run_files.path_hash(record.shard)].size_bytes
             if record.size_bytes != size:
                 msg = (
                     f"{record.shard} had {record.size_bytes} bytes when it was scored and has {size} now; use "
-                    f"another --run-id, or delete {path} to score it again"
+                    f"another --run-id, or delete {shard_ranges.every(path)} to score it again"
                 )
                 raise ReportError(msg)
+
+
+def opened(missing: Sequence[Shard], run: run_files.Run) -> list[OpenShard]:
+    """The shards with the ranges of them that are scored; of the files that hold them only footers are read."""
+    samples = run_files.list_samples(run)
+    spans, _ = _spans(samples.holders, {run_files.path_hash(shard.path): shard for shard in missing})
+    paths = {samples.files[samples.holders[span.file_name]].path for held in spans.values() for span in held}
+    ranges: dict[str, list[ByteRange]] = {shard.path: [] for shard in missing}
+    for _, records in run_files.read_all(sorted(paths)):
+        for record in records:
+            if record.range is not None and record.shard in ranges:
+                ranges[record.shard].append(record.range)
+    return [OpenShard(shard, tuple(sorted(ranges[shard.path], key=lambda part: part.start))) for shard in missing]
 
 
 class Found(NamedTuple):
     """What FindShards gives: shards to score, paths of committed files, and the number of all shards."""
 
-    missing: beam.PCollection[Shard]
+    missing: beam.PCollection[OpenShard]
     committed: beam.PCollection[str]
     count: beam.PCollection[int]
 
@@ -115,12 +147,12 @@ class _FindShards(beam.DoFn):
 
     def process(
         self, patterns: tuple[str, ...]
-    ) -> Iterator[Shard | TaggedOutput[Literal["committed"], str] | TaggedOutput[Literal["count"], int]]:
+    ) -> Iterator[OpenShard | TaggedOutput[Literal["committed"], str] | TaggedOutput[Literal["count"], int]]:
         found = find_planned(patterns, self._planned)
         missing, committed = split(found, self._run)
         if missing:
             runs_row.hide(self._run)  # of an earlier attempt that had fewer shards
-        yield from missing
+        yield from opened(missing, self._run)
         for path in committed:
             yield TaggedOutput("committed", path)
         yield TaggedOutput("count", len(found))

@@ -14,7 +14,7 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.typehints.decorators import no_annotations
 
-from components import digest, report_rows, run_files, sample_blocks
+from components import digest, report_rows, run_files, sample_blocks, shard_ranges
 from components.report_rows import ClassSettings
 from components.sample_blocks import ReadBlock
 from components.slice_state import BootstrapSettings, SliceState
@@ -63,7 +63,7 @@ def add_block(states: dict[SliceKey, SliceState], block: ReadBlock, settings: Su
 
 
 def add_totals(totals: Iterable[RunTotals]) -> RunTotals:
-    """The accounting of all their shards."""
+    """The accounting of all their units."""
     total = RunTotals()
     for part in totals:
         total = RunTotals(*(getattr(total, f) + getattr(part, f) for f in RunTotals.__dataclass_fields__))
@@ -71,8 +71,10 @@ def add_totals(totals: Iterable[RunTotals]) -> RunTotals:
 
 
 def totals_of(committed: Committed) -> RunTotals:
-    """The accounting of one shard."""
-    return RunTotals(1, committed.records, committed.scored, committed.failed, int(committed.cut_short))
+    """The accounting of one unit. A shard counts where its first range does, and its ranges by how they meet."""
+    first, seam = shard_ranges.begins(committed), shard_ranges.seam(committed)
+    cut_short = int(committed.cut_short)
+    return RunTotals(int(first), committed.records, committed.scored, committed.failed, cut_short, seam)
 
 
 class _ReadSampleFile(beam.DoFn):

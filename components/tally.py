@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Tally:
-    """Samples scored and failed, and the bytes read of each shard."""
+    """Samples scored and failed, and the bytes read of each unit."""
 
     scored: int = 0
     failed: int = 0
-    shards_done: int = 0
+    units_done: int = 0
     bytes_read: dict[str, int] = field(default_factory=dict)
 
 
@@ -29,23 +29,23 @@ def reset() -> None:
         _tally = Tally()
 
 
-def add(shard: str, byte_offset: int, scored: int, failed: int) -> None:
+def add(unit: str, bytes_read: int, scored: int, failed: int) -> None:
     """Note a batch."""
     with _lock:
-        if not shard.endswith(".gz"):  # its offsets count uncompressed bytes
-            _tally.bytes_read[shard] = byte_offset
+        if not unit.endswith(".gz"):  # its offsets count uncompressed bytes
+            _tally.bytes_read[unit] = bytes_read
         _tally.scored += scored
         _tally.failed += failed
 
 
-def finish(shard: str, size_bytes: int) -> None:
-    """Note a committed shard; for a gzip one only now is it known how much of the file was read."""
+def finish(unit: str, size_bytes: int) -> None:
+    """Note a committed unit; for a gzip one only now is it known how much of the file was read."""
     with _lock:
-        _tally.bytes_read[shard] = size_bytes
-        _tally.shards_done += 1
+        _tally.bytes_read[unit] = size_bytes
+        _tally.units_done += 1
 
 
 def snapshot() -> Tally:
     """The state now."""
     with _lock:
-        return Tally(_tally.scored, _tally.failed, _tally.shards_done, dict(_tally.bytes_read))
+        return Tally(_tally.scored, _tally.failed, _tally.units_done, dict(_tally.bytes_read))

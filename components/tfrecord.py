@@ -14,7 +14,8 @@ from typing import BinaryIO
 
 import google_crc32c
 
-from schemas.records import Failure, Lineage
+from schemas.errors import StorageError
+from schemas.records import ByteRange, Failure, Lineage
 
 STAGE = "read"
 MAX_RECORD_BYTES = 2**31 - 1
@@ -22,6 +23,7 @@ MAX_RECORD_BYTES = 2**31 - 1
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
+HEADER_BYTES = _HEADER.size
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -46,17 +48,59 @@ def frame(data: bytes) -> bytes:
     return length + _FOOTER.pack(masked_crc(length)) + data + _FOOTER.pack(masked_crc(data))
 
 
-def records(file: BinaryIO, shard: str) -> Iterator[Record | Failure]:
+def record_end(header: bytes, offset: int) -> int | None:
+    """Where the record of a header that stands at an offset ends; None if the header is not whole and sound."""
+    try:
+        return offset + _HEADER.size + _length(header) + _FOOTER.size
+    except _BrokenError:
+        return None
+
+
+def records_of_range(file: BinaryIO, shard: str, part: ByteRange, size_bytes: int) -> Iterator[Record | Failure]:
+    """The records of a range of an open shard of so many bytes; they are what `records` gives for the same records.
+
+    Raises:
+        StorageError: if it does not end where a record ends, or its framing is broken although the shard could be
+            followed beyond it when it was indexed: it has changed since.
+        OSError: where the storage fails.
+    """
+    file.seek(part.start)
+    for item in records(file, shard, part.start, part.first_record, part.end):
+        broken = isinstance(item, Failure) and item.ends_shard
+        if broken and part.end < size_bytes:
+            break
+        yield item
+        if broken:
+            return
+    else:
+        if file.tell() == part.end:
+            return
+    msg = (
+        f"the shard {shard} has changed since it was indexed: expected whole records from byte {part.start:,} to byte "
+        f"{part.end:,}, but they end elsewhere now. They are not scored; use another --run-id"
+    )
+    raise StorageError(msg)
+
+
+def records(
+    file: BinaryIO, shard: str, offset: int = 0, index: int = 0, end: int | None = None
+) -> Iterator[Record | Failure]:
     """Every record of an open shard, in order.
 
     A record whose data fails its checksum is a Failure and the next one follows. Where the framing itself is
     broken nothing after it can be found: the rest of the shard is one Failure, the last item.
 
+    Args:
+        file: of the shard, where its next header stands.
+        shard: its path.
+        offset: of that header.
+        index: of that record.
+        end: no record begins here or later; None for the end of the file.
+
     Raises:
         OSError: where the storage fails; that says nothing about the records, so it is not theirs.
     """
-    offset, index = 0, 0
-    while True:
+    while end is None or offset < end:
         lineage = Lineage(shard, index, offset)
         try:
             header = file.read(_HEADER.size)

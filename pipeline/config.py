@@ -12,7 +12,7 @@ from schemas import slice_names
 from schemas.features import FeatureKeys
 from schemas.gate import ANY, GateConfig
 from schemas.labels import IgnoreLabels, LabelOffset, LabelSettings, MaskValues
-from schemas.limits import BATCH_TIMEOUT_SECONDS, MAX_PIXELS
+from schemas.limits import BATCH_TIMEOUT_SECONDS, MAX_PIXELS, SHARD_SPLIT_BYTES
 from schemas.model import InputSettings, ModelSettings, OutputKind
 from schemas.settings import Integer, Number, Settings
 from schemas.statistics import BootstrapConfig, SliceSpecs
@@ -21,7 +21,8 @@ from schemas.tables import SLICE_FEATURES
 
 OF_THE_TABLES = ("slices", "cluster", "bootstrap", "foreground", "max_failed_fraction")
 """Keys that decide what is made of the rows of `samples`, and can be others in a summary."""
-NOT_SCORING = {"examples", "model", "output", "batch_size", "batch_timeout_seconds", "gate", *OF_THE_TABLES}
+_OF_THE_WORK = {"batch_size", "batch_timeout_seconds", "shard_split_bytes"}
+NOT_SCORING = {"examples", "model", "output", "gate", *_OF_THE_WORK, *OF_THE_TABLES}
 """Keys that do not decide the rows of `samples`, or that have a fingerprint of their own. Of `slices` and `cluster`
 the features do, each of which is a column; how they are crossed and binned does not."""
 
@@ -62,6 +63,7 @@ class Config(Settings):
     cluster: str | None = Field(default=None, min_length=1)
     bootstrap: BootstrapConfig = BootstrapConfig()
     batch_size: Integer = Field(default=16, gt=0, le=1 << 16)
+    shard_split_bytes: Integer = Field(default=SHARD_SPLIT_BYTES, gt=0, le=1 << 62)
     foreground: tuple[str, ...] | None = None
     max_pixels: Integer = Field(default=MAX_PIXELS, gt=0)
     max_failed_fraction: Number = Field(default=0.0, ge=0, le=1)

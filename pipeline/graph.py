@@ -1,8 +1,8 @@
 """The whole graph on one page.
 
-FindShards -> ReadSamples -> ScoreSamples -> WriteSamples -+-> Summarize -------> WriteReports
-     |                                                     |                           ^
-     +------- committed by an earlier attempt -------------+-> CountDuplicates --------+
+FindShards -> CutShards -> ReadSamples -> ScoreSamples -> WriteSamples -+-> Summarize -------> WriteReports
+     |                                                                  |                           ^
+     +------------- committed by an earlier attempt --------------------+-> CountDuplicates --------+
 
 What follows the committed files is in pipeline.tables_graph: `summarize` does that alone.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
+from components.cutting import CutShards
 from components.inference import ScoreSamples
 from components.sample_files import WriteSamples, WriteSettings
 from components.samples import ReadSamples, ReadSettings
@@ -21,7 +22,10 @@ from pipeline.tables_graph import TablesSettings, write_tables
 
 @dataclass(frozen=True, slots=True)
 class GraphSettings:
-    """The settings of every stage; `planned` is the `shards.listing` of what the patterns matched for the plan."""
+    """The settings of every stage; `planned` is the `shards.listing` of what the patterns matched for the plan.
+
+    Shards of more than `split_bytes` bytes are cut into ranges.
+    """
 
     patterns: tuple[str, ...]
     planned: str
@@ -29,6 +33,7 @@ class GraphSettings:
     score: ScoreSettings
     write: WriteSettings
     tables: TablesSettings
+    split_bytes: int
 
 
 def evaluate(pipeline: beam.Pipeline, settings: GraphSettings) -> beam.PCollection[str]:
@@ -36,6 +41,7 @@ def evaluate(pipeline: beam.Pipeline, settings: GraphSettings) -> beam.PCollecti
     found = pipeline | "FindShards" >> FindShards(settings.patterns, settings.planned, settings.write.run)
     written = (
         found.missing
+        | "CutShards" >> CutShards(settings.split_bytes)
         | "ReadSamples" >> ReadSamples(settings.read)
         | "ScoreSamples" >> ScoreSamples(settings.score)
         | "WriteSamples" >> WriteSamples(settings.write)

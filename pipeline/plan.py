@@ -82,6 +82,7 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
                 started=started,
             ),
         ),
+        config.shard_split_bytes,
     )
     filesystems.check_writable(run.folder("samples"))
     return Plan(config, run, found, settings, options)

@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from components import run_files, tally
+from components import run_files, shard_ranges, shard_records, tally
 from pipeline import options
 from pipeline.plan import Plan
 
@@ -27,7 +27,7 @@ class Snapshot:
     scored: int
     failed: int
     bytes_read: int
-    shards_done: int
+    units_done: int
 
 
 def in_process(plan: Plan, already: int) -> Callable[[], Snapshot]:
@@ -37,25 +37,35 @@ def in_process(plan: Plan, already: int) -> Callable[[], Snapshot]:
     def look() -> Snapshot:
         now = tally.snapshot()
         read = sum(min(count, sizes.get(path, count)) for path, count in now.bytes_read.items())
-        return Snapshot(now.scored, now.failed, already + read, now.shards_done)
+        return Snapshot(now.scored, now.failed, already + read, now.units_done)
 
     return look
 
 
 def by_files(plan: Plan) -> Callable[[], Snapshot]:
-    """Progress of workers elsewhere, to the shard: what they have committed."""
-    sizes = {run_files.file_name(shard.path): shard.size_bytes for shard in plan.shards}
+    """Progress of workers elsewhere, to the unit: what they have committed."""
+    sizes = _sizes(plan)
     before = set(run_files.list_samples(plan.run).holders)
-    known: dict[str, run_files.ShardRecord] = {}
+    known: dict[str, shard_records.ShardRecord] = {}
 
     def look() -> Snapshot:
         files = run_files.listed(plan.run)
-        for name in (set(files) & set(sizes)) - before - set(known):
+        for name in {name for name in files if _bytes(name, sizes) is not None} - before - set(known):
             known[name] = run_files.read_shard_record(files[name].path)
         scored, failed = (sum(getattr(r, field) for r in known.values()) for field in ("scored", "failed"))
-        return Snapshot(scored, failed, sum(sizes.get(name, 0) for name in before | set(known)), len(known))
+        return Snapshot(scored, failed, sum(_bytes(name, sizes) or 0 for name in before | set(known)), len(known))
 
     return look
+
+
+def _sizes(plan: Plan) -> dict[str, int]:
+    return {run_files.path_hash(shard.path): shard.size_bytes for shard in plan.shards}
+
+
+def _bytes(name: str, sizes: Mapping[str, int]) -> int | None:
+    """The bytes of the examples that a sample file is of, by its name; None for a file of something else."""
+    shard, span = shard_ranges.of_name(name) or ("", None)
+    return span.to(sizes[shard]) - span.start if span and shard in sizes else None
 
 
 class _Rate(ProgressColumn):
@@ -67,9 +77,9 @@ class _Rate(ProgressColumn):
 @contextmanager
 def shown(plan: Plan, console: Console) -> Iterator[None]:
     """Show progress until the block ends."""
-    names = run_files.list_samples(plan.run).holders
-    total = sum(shard.size_bytes for shard in plan.shards)
-    already = sum(shard.size_bytes for shard in plan.shards if run_files.file_name(shard.path) in names)
+    sizes = _sizes(plan)
+    total = sum(sizes.values())
+    already = sum(_bytes(name, sizes) or 0 for name in run_files.list_samples(plan.run).holders)
     local = options.in_this_process(plan.options)
     look = in_process(plan, already) if local else by_files(plan)
     refresh = REFRESH_SECONDS if local else LISTING_SECONDS

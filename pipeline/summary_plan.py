@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components import config_difference, filesystems, run_files, runs_row, shards
+from components import config_difference, filesystems, run_files, runs_row, shard_ranges, shards
 from components.reports import ReportSettings
-from components.run_files import Run, ShardRecord
+from components.run_files import Run
+from components.shard_records import ShardRecord
 from pipeline import options as runner_options
 from pipeline import tables_graph
 from pipeline.config import OF_THE_TABLES, Config
@@ -20,7 +21,7 @@ from pipeline.tables_graph import TablesSettings
 from schemas import tables
 from schemas.errors import AccountingError, ConfigError, ReportError, UnfinishedRunError
 
-_UNKNOWN = ("model", "batch_size")
+_UNKNOWN = ("model", "batch_size", "shard_split_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,8 @@ def _expected_shards(config: Config, run: Run, row: dict[str, Any] | None) -> in
                 f"cannot be listed: {error}"
             )
             raise ReportError(msg) from error
-        scored = len(run_files.list_samples(run).holders)
+        held = run_files.read_all(run_files.sample_paths(run))
+        scored = shard_ranges.count_whole(record for _, records in held for record in records)
         if scored != row["shards"]:
             msg = (
                 f"expected the samples of {row['shards']} shards in {run.folder('samples')}, as in `runs`, but it has "
@@ -130,7 +132,7 @@ def _expected_shards(config: Config, run: Run, row: dict[str, Any] | None) -> in
     missing, _ = shards.split(found, run)
     if missing:
         msg = (
-            f"run {run.run_id!r} is not finished: {len(missing)} of {len(found)} shards have no sample file yet, "
+            f"run {run.run_id!r} is not finished: {len(missing)} of {len(found)} shards are not scored whole yet, "
             f"such as {missing[0].path}"
         )
         raise UnfinishedRunError(msg)

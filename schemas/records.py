@@ -9,11 +9,71 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
+class ByteRange:
+    """A part of a shard between two record boundaries.
+
+    start: byte of its first record's header. end: byte after its last record, or the size of the file.
+    first_record: index of its first record in the whole shard.
+    split_bytes: the `shard_split_bytes` that cut it, so that an attempt that goes on cuts the shard the same.
+    """
+
+    start: int
+    end: int
+    first_record: int
+    split_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Shard:
-    """One input file, the unit of commit."""
+    """One input file; as a unit of commit, all of it."""
 
     path: str
     size_bytes: int
+
+    @property
+    def range(self) -> None:
+        """All of it."""
+        return
+
+    @property
+    def name(self) -> str:
+        """The unit as messages name it."""
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRange:
+    """A range of one input file, as a unit of commit."""
+
+    shard: Shard
+    range: ByteRange
+
+    @property
+    def path(self) -> str:
+        """Of the file."""
+        return self.shard.path
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the whole file."""
+        return self.shard.size_bytes
+
+    @property
+    def name(self) -> str:
+        """The unit as messages name it."""
+        return f"{self.path} (bytes {self.range.start:,} to {self.range.end:,})"
+
+
+Unit = Shard | ShardRange
+"""What is committed as one sample file. A small shard is one; a large one is several ranges."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenShard:
+    """A shard that is not scored whole, and the ranges of it that are, by start."""
+
+    shard: Shard
+    scored: tuple[ByteRange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +128,21 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a shard stands after a batch: how many of its records and bytes have been read."""
+    """Where a unit stands after a batch: how many of its records have been read, and to which byte of the shard."""
 
     records: int
     byte_offset: int
     oldest_pending: int
     """No later batch holds a record before this index."""
     done: bool
-    """This is the shard's last batch."""
+    """This is the unit's last batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Samples of one shard and one bucket, number `index` of that shard; the last may be empty."""
+    """Samples of one unit and one bucket, number `index` of that unit; the last may be empty."""
 
-    shard: Shard
+    shard: Unit
     index: int
     samples: tuple[Sample, ...]
     failures: tuple[Failure, ...]
@@ -125,7 +185,7 @@ class SampleKey:
 class ScoredBatch:
     """What is left of a batch once the model has seen it."""
 
-    shard: Shard
+    shard: Unit
     index: int
     keys: tuple[SampleKey, ...]
     sums: SampleSums | None
@@ -135,7 +195,7 @@ class ScoredBatch:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A shard whose sample file stands under its final name."""
+    """A unit whose sample file stands under its final name; `shard` and `size_bytes` are of the input file."""
 
     shard: str
     path: str
@@ -143,14 +203,16 @@ class Committed:
     scored: int
     failed: int
     cut_short: bool = False
+    size_bytes: int = 0
+    range: ByteRange | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SampleFiles:
-    """The committed sample files of a run, in which each shard is once.
+    """The committed sample files of a run, in which each unit is once.
 
-    files: those that count, by name. holders: the name of the file that holds a shard, by the shard's `file_name`.
-    leftovers: paths of files whose shards are all in another one too, which an interrupted compaction left.
+    files: those that count, by name. holders: the name of the file that holds a unit, by the unit's `file_name`.
+    leftovers: paths of files whose units are all in another one too, which an interrupted compaction left.
     """
 
     files: Mapping[str, Shard]
@@ -168,3 +230,5 @@ class RunTotals:
     failed: int = 0
     cut_short: int = 0
     """Shards that end in a failure after which nothing could be read."""
+    seams: int = 0
+    """0 where the ranges of every shard meet, without a gap and without an overlap; see `shard_ranges.seam`."""

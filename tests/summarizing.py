@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from components import filesystems, run_files, sample_rows
 from components.hashing import id_hashes
-from components.run_files import Run, ShardRecord
+from components.run_files import Run
+from components.shard_records import ShardRecord
 from components.slice_state import SampleBlock
 from schemas import tables
 from schemas.records import Lineage, SampleKey, SampleSums

@@ -20,11 +20,13 @@ from components import (
     run_files,
     runs_row,
     sample_files,
+    shard_records,
     shards,
 )
 from components.compaction import Source, compact, groups
-from components.run_files import Run, ShardRecord
+from components.run_files import Run
 from components.sample_files import ShardFiles, WriteSettings
+from components.shard_records import ShardRecord
 from schemas import tables
 from schemas.errors import ReportError, UnfinishedRunError
 from schemas.records import Failure, Lineage, Progress, RunTotals, SampleKey, ScoredBatch, Shard
@@ -160,7 +162,7 @@ def test_every_shard_keeps_its_record(run: Run) -> None:
     compact(run)
     (path,) = run_files.sample_paths(run)
     assert run_files.read_shard_records(path) == [before[name] for name in sorted(before)]
-    assert run_files.shard_records(
+    assert shard_records.shard_records(
         pq.ParquetFile(f"{run.folder('failures')}/{names(run, 'failures')[0]}").metadata.metadata, "x"
     ) == [before[name] for name in sorted(before)]
     assert [c.scored for c in run_files.committed(path, run, 2)] == [3, 2, 1, 0, 2]
@@ -271,7 +273,7 @@ def test_files_that_share_a_part_of_their_shards_are_refused(run: Run) -> None:
     paths = [f"{run.folder('samples')}/{run_files.file_name(shard.path)}" for shard in SHARDS]
     for some in (paths[:2], paths[1:3]):
         records = [record for path in some for record in run_files.read_shard_records(path)]
-        schema = tables.with_metadata(tables.samples_schema([]), "r1", run_files.encode_all(records))
+        schema = tables.with_metadata(tables.samples_schema([]), "r1", shard_records.encode_all(records))
         name = run_files.compacted_name(record.shard for record in records)
         pq.write_table(schema.empty_table(), f"{run.folder('samples')}/{name}")
     with pytest.raises(ReportError, match=r"parquet and part-.* beside it share shards; delete one, and evaluate aga"):

@@ -282,6 +282,9 @@ WRONG = [
     ({"max_pixels": 0}, "max_pixels: Input should be greater than 0, but got 0"),
     ({"max_pixels": True}, "max_pixels: expected a number, but got True"),
     ({"max_failed_fraction": 1.5}, "max_failed_fraction: Input should be less than or equal to 1, but got 1.5"),
+    ({"shard_split_bytes": 0}, "shard_split_bytes: Input should be greater than 0, but got 0"),
+    ({"shard_split_bytes": "256 MB"}, "shard_split_bytes: Input should be a valid integer"),
+    ({"shard_split_bytes": 1 << 63}, "shard_split_bytes: Input should be less than or equal to 4611686018427387904"),
     ({"batch_timeout_seconds": 0}, "batch_timeout_seconds: Input should be greater than 0, but got 0"),
     (
         {"batch_timeout_seconds": math.nan},
@@ -487,6 +490,7 @@ ELSEWHERE = {
     "max_failed_fraction": 0.5,
     "batch_size": 8,
     "batch_timeout_seconds": 9,
+    "shard_split_bytes": 9,
     "bootstrap": {"seed": 1},
     "foreground": ["car"],
     "gate": {"checks": [{"metric": "dice_mean", "max_drop": 0.01}]},

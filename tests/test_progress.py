@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from components import run_files, tally
-from components.run_files import Run, ShardRecord
+from components import run_files, shard_records, tally
+from components.run_files import Run
+from components.shard_records import ShardRecord
 from pipeline import options, progress
 from pipeline.progress import Snapshot
 from schemas import tables
@@ -151,7 +152,7 @@ def test_snapshots_are_frozen():
 
 def test_shards_in_a_merged_file_were_committed_before(plan):
     records = [ShardRecord(shard.path, shard.size_bytes, 6, 5, 1, "c", "m") for shard in SHARDS[:2]]
-    schema = tables.with_metadata(tables.samples_schema([]), plan.run.run_id, run_files.encode_all(records))
+    schema = tables.with_metadata(tables.samples_schema([]), plan.run.run_id, shard_records.encode_all(records))
     path = f"{plan.run.folder('samples')}/{run_files.compacted_name(shard.path for shard in SHARDS[:2])}"
     with run_files.filesystems.committing(path) as out:
         run_files.pq.write_table(schema.empty_table(), out)

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components import run_files
-from components.run_files import Run, ShardRecord
+from components import run_files, shard_records
+from components.run_files import Run
+from components.shard_records import ShardRecord
 from schemas import tables
 from schemas.errors import ReportError
 from schemas.records import Committed
@@ -64,7 +65,7 @@ def test_shards_of_one_name_in_two_folders_have_two_files():
 
 def test_a_committed_file(run):
     path = write(run)
-    assert run_files.committed(path, run, 2) == [Committed("/data/a.tfrecord", path, 3, 2, 1)]
+    assert run_files.committed(path, run, 2) == [Committed("/data/a.tfrecord", path, 3, 2, 1, size_bytes=99)]
     assert run_files.read_shard_record(path) == RECORD
 
 
@@ -106,7 +107,7 @@ def test_a_file_that_is_no_parquet(run, tmp_path, data):
 
 def test_a_file_of_another_schema_version():
     with pytest.raises(ReportError, match="expected a sample file of schema version 1"):
-        run_files.shard_records({b"dicebeam.schema_version": b"2", **RECORD.encode()}, "x")
+        shard_records.shard_records({b"dicebeam.schema_version": b"2", **RECORD.encode()}, "x")
 
 
 def test_sample_files_are_those_under_a_final_name(run):

@@ -9,6 +9,7 @@ import pytest
 from components import run_files, sample_files, tally
 from components.run_files import Run
 from components.sample_files import ShardFiles, WriteSettings, _WriteShards
+from components.shard_records import ShardRecord
 from schemas import tables
 from schemas.errors import ReportError, StorageError
 from schemas.records import Failure, Lineage, Progress, SampleKey, ScoredBatch, Shard
@@ -65,7 +66,7 @@ def test_a_shard_in_two_batches(settings):
 def test_the_file_says_what_it_is_of(settings):
     committed = write(settings, batch(0, [0], [1], done=2))
     record = run_files.read_shard_record(committed.path)
-    assert record == run_files.ShardRecord(SHARD.path, 500, 2, 1, 1, "cfg", "mdl", class_ids=(0, 1))
+    assert record == ShardRecord(SHARD.path, 500, 2, 1, 1, "cfg", "mdl", class_ids=(0, 1))
     assert [c.scored for c in run_files.committed(committed.path, settings.run, 2)] == [1]
 
 
@@ -242,4 +243,4 @@ def test_the_tally_follows(settings):
     process(dofn, batch(0, [0], [1]))
     assert (tally.snapshot().scored, tally.snapshot().failed, tally.snapshot().bytes_read) == (1, 1, {SHARD.path: 77})
     process(dofn, batch(1, [2], done=3))
-    assert (tally.snapshot().shards_done, tally.snapshot().bytes_read) == (1, {SHARD.path: 500})
+    assert (tally.snapshot().units_done, tally.snapshot().bytes_read) == (1, {SHARD.path: 500})

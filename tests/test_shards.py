@@ -1,6 +1,7 @@
 """Globs to shards, and which of them a run has scored already."""
 
 import os
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -8,9 +9,10 @@ import pytest
 
 from components import filesystems, run_files, shards
 from components.run_files import Run
+from components.shard_records import ShardRecord
 from schemas import tables
 from schemas.errors import ConfigError, ReportError, StorageError
-from schemas.records import Shard
+from schemas.records import ByteRange, OpenShard, Shard
 
 
 def touch(folder, *names):
@@ -30,11 +32,11 @@ def run(tmp_path):
 SIZES = {"a": 1, "b": 2}
 
 
-def commit(run, shard_path):
+def commit(run, shard_path, part=None):
     size = SIZES.get(shard_path.rpartition("/")[2], 3)
-    record = run_files.ShardRecord(shard_path, size, 0, 0, 0, run.config_fingerprint, run.model_fingerprint)
+    record = ShardRecord(shard_path, size, 0, 0, 0, run.config_fingerprint, run.model_fingerprint, range=part)
     schema = tables.with_metadata(tables.samples_schema([]), run.run_id, record.encode())
-    path = f"{run.folder('samples')}/{run_files.file_name(shard_path)}"
+    path = f"{run.folder('samples')}/{run_files.file_name(shard_path, part)}"
     with filesystems.committing(path) as file:
         pq.write_table(schema.empty_table(), file)
 
@@ -96,6 +98,47 @@ def test_a_shard_that_has_changed_since_it_was_scored_is_refused(run):
     commit(run, "/d/b")
     with pytest.raises(ReportError, match=r"/d/b had 2 bytes when it was scored and has 9 now; use another --run-id"):
         shards.split([Shard("/d/b", 9)], run)
+
+
+FIRST, SECOND, THIRD = ByteRange(0, 1, 0, 1), ByteRange(1, 2, 1, 1), ByteRange(2, 3, 2, 1)
+
+
+def test_a_shard_of_which_a_range_is_missing_is_open(run):
+    for part in (THIRD, FIRST):
+        commit(run, "/d/x", part)
+    missing, committed = shards.split([Shard("/d/x", 3), Shard("/d/y", 3)], run)
+    assert (names(missing), len(committed)) == (["x", "y"], 2)
+    assert shards.opened(missing, run) == [
+        OpenShard(Shard("/d/x", 3), (FIRST, THIRD)),
+        OpenShard(Shard("/d/y", 3)),
+    ]
+    commit(run, "/d/x", SECOND)
+    assert shards.split([Shard("/d/x", 3)], run)[0] == []
+
+
+def test_shards_that_are_not_there_are_counted_once_however_many_ranges(run):
+    for part in (FIRST, SECOND, THIRD):
+        commit(run, "/d/gone", part)
+    with pytest.raises(ReportError, match="'r1' has scored 1 shards that `examples` does not match"):
+        shards.split([Shard("/d/a", 1)], run)
+
+
+def test_a_shard_in_ranges_that_has_changed_names_the_files_of_all_of_them(run):
+    for part in (FIRST, SECOND, THIRD):
+        commit(run, "/d/x", part)
+    with pytest.raises(
+        ReportError, match=r"/d/x had 3 bytes .* or delete \S+/x-[0-9a-f]{32}\.\*\.parquet to score it"
+    ) as e:
+        shards.split([Shard("/d/x", 4)], run)
+    (pattern,) = re.findall(r"delete (\S+)", str(e.value))
+    assert len(filesystems.match(pattern)) == 3
+
+
+def test_ranges_that_share_bytes_are_refused(run):
+    for part in (FIRST, ByteRange(0, 2, 0, 2)):
+        commit(run, "/d/x", part)
+    with pytest.raises(ReportError, match=r"x-.*parquet and x-.*parquet beside it hold the same bytes of /d/x; dele"):
+        shards.split([Shard("/d/x", 3)], run)
 
 
 def test_the_shards_of_the_plan(tmp_path):

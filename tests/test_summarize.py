@@ -123,7 +123,7 @@ def test_a_shard_without_a_sample_file_is_refused_with_the_command_that_goes_on(
     min(folder(demo, "samples").iterdir()).unlink()
     assert summarize(demo, "--set", "max_failed_fraction=0.1") == 2
     error = capsys.readouterr().err
-    assert "'r1' is not finished: 1 of 4 shards have no sample file yet, such as" in error
+    assert "'r1' is not finished: 1 of 4 shards are not scored whole yet, such as" in error
     assert f"go on: dicebeam evaluate {demo}/config.yaml --set max_failed_fraction=0.1 --run-id r1" in error
 
 

@@ -53,4 +53,4 @@ def test_threads_lose_nothing():
     for thread in threads:
         thread.join()
     now = tally.snapshot()
-    assert (now.scored, now.failed, now.shards_done) == (2000, 4000, 4)
+    assert (now.scored, now.failed, now.units_done) == (2000, 4000, 4)

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from components import filesystems, run_files, sample_scan, worst
-from components.run_files import Run, ShardRecord
+from components.run_files import Run
+from components.shard_records import ShardRecord
 from schemas import tables
 from schemas.errors import ReportError
 from tests import summarizing
