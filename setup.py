@@ -18,6 +18,9 @@ And of the extras, beside what checks style and types and runs tests:
 
 pandas, polars  read the tables as the docs say one can; pandas checks what SQL gives.
 sqlglot         parses BigQuery's SQL, and translates it, so that DuckDB can run it.
+boto3           (aws, by Beam's extra of that name) s3:// paths; in dev as well, for the tests of them.
+moto            an S3 server on loopback, which the tests of s3:// talk to.
+gcp-storage-emulator  the same for gs://.
 pyspark         (engines) the Spark snippet of the docs; 400 MB and a JVM, so in an extra of its own.
 """
 
@@ -58,7 +61,11 @@ setup(
         "aws": ["apache-beam[aws]>=2.77,<2.78"],
         "engines": ["pyspark>=4,<5"],
         "dev": [
+            "apache-beam[aws]>=2.77,<2.78",
+            "boto3>=1.44,<2",
+            "gcp-storage-emulator>=2026.7.19",
             "hypothesis>=6.170,<7",
+            "moto[server]>=5.2,<6",
             "mypy>=2.4,<3",
             "pandas>=3,<4",
             "pandas-stubs>=2",

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
-from components import filesystems
+from components import filesystems, storage_errors
 from components.run_files import Run
 
 TABLE = "gate"
@@ -95,5 +95,5 @@ def _time(folder: str) -> datetime | None:
 
 def _delete(run: Run, name: str) -> None:
     target = path(run, name)
-    with filesystems.write_errors(target):
+    with storage_errors.writing(target):
         filesystems.delete(target)
