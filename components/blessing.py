@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
-from components import filesystems, storage_errors
+from components import filesystems
 from components.run_files import Run
 
 TABLE = "gate"
@@ -94,6 +94,4 @@ def _time(folder: str) -> datetime | None:
 
 
 def _delete(run: Run, name: str) -> None:
-    target = path(run, name)
-    with storage_errors.writing(target):
-        filesystems.delete(target)
+    filesystems.delete(path(run, name))

@@ -133,7 +133,7 @@ def check_writable(folder: str) -> None:
                 file.write(b"dicebeam")
             delete(path)
     except BaseException:
-        with suppress(OSError, *storage_errors.REMOTE):
+        with suppress(StorageError):
             delete(path)
         for each in made:
             with suppress(OSError):  # it was not made, or another process uses it
@@ -179,7 +179,7 @@ def _renamed(path: str) -> Iterator[BinaryIO]:
             _flush_to_disk(file)
         rename(temporary, path)
     except BaseException:
-        with suppress(OSError):
+        with suppress(StorageError):
             delete(temporary)
         raise
 
@@ -206,11 +206,15 @@ def delete(path: str) -> None:
     """Delete a file that may not be there, or that another process deletes at the same time.
 
     Beam's own deletion takes a path for a pattern.
+
+    Raises:
+        StorageError: if it cannot be deleted.
     """
-    if is_remote(path):
-        object_stores.delete(path)
-    else:
-        Path(path).unlink(missing_ok=True)
+    with storage_errors.writing(path):
+        if is_remote(path):
+            object_stores.delete(path)
+        else:
+            Path(path).unlink(missing_ok=True)
 
 
 def delete_abandoned(folder: str, older_than: float) -> None:

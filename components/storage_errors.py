@@ -85,4 +85,4 @@ def status(error: BaseException) -> int | None:
 def in_one_line(error: BaseException) -> str:
     """What an error says, not too long."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(str(text).split())[:_SHOWN]
+    return " ".join(str(text).split())[:_SHOWN].rstrip(".")
