@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from apache_beam.io.filesystem import CompressionTypes, FileMetadata
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -51,17 +51,11 @@ def match(pattern: str) -> list[Shard]:
     Local folders that are links are followed, which Beam's own listing does not do.
     """
     if is_remote(pattern):
-        found = [Shard(f.path, f.size_in_bytes) for f in _remote_metadata(pattern)]
+        found = [Shard(each.path, each.size_bytes) for each in object_stores.listed(pattern)]
     else:
         paths = (Path(path) for path in glob.iglob(absolute(pattern), recursive=True))  # noqa: PTH207 - follows links
         found = [Shard(str(path), path.stat().st_size) for path in paths if path.is_file()]
     return sorted(found, key=lambda shard: shard.path)
-
-
-def _remote_metadata(pattern: str) -> list[FileMetadata]:
-    with storage_errors.reading(pattern):
-        found = FileSystems.match([pattern])[0].metadata_list
-    return [file for file in found if not file.path.endswith("/")]  # what consoles leave where a folder was made
 
 
 def below(folder: str, pattern: str) -> list[Shard]:
@@ -80,10 +74,7 @@ def exists(path: str) -> bool:
 
 def modified(path: str) -> datetime:
     """When a file was last written, UTC."""
-    if is_remote(path):
-        seconds = _remote_metadata(glob.escape(path))[0].last_updated_in_seconds
-    else:
-        seconds = Path(path).stat().st_mtime
+    seconds = object_stores.listed(glob.escape(path))[0].modified if is_remote(path) else Path(path).stat().st_mtime
     return datetime.fromtimestamp(seconds, UTC)
 
 
@@ -108,8 +99,13 @@ def reading_stored(path: str) -> Iterator[BinaryIO]:
     Raises:
         OSError: FileNotFoundError and the like. StorageError: if a bucket fails.
     """
-    with storage_errors.reading(path), FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+    opened = object_stores.opened if is_remote(path) else _opened
+    with storage_errors.reading(path), opened(path) as file:
         yield file
+
+
+def _opened(path: str) -> BinaryIO:
+    return Path(path).open("rb")
 
 
 def make_folder(path: str) -> None:
@@ -225,8 +221,8 @@ def delete_abandoned(folder: str, older_than: float) -> None:
         older_than: Unix time. A process that writes now must be safe from this.
     """
     if is_remote(folder):
-        found = _remote_metadata(f"{glob.escape(folder)}/.*{_TEMPORARY}")
-        paths = [file.path for file in found if file.last_updated_in_seconds < older_than]
+        found = object_stores.listed(f"{glob.escape(folder)}/.*{_TEMPORARY}")
+        paths = [file.path for file in found if file.modified < older_than]
     else:
         paths = [str(path) for path in Path(folder).glob(f".*{_TEMPORARY}") if path.lstat().st_mtime < older_than]
     for path in paths:

@@ -1,14 +1,17 @@
-"""Whole objects in gs:// and s3:// buckets, through the clients that Beam's filesystems are made of.
+"""Objects in gs:// and s3:// buckets, through the clients that Beam's filesystems are made of.
 
 Beam's own writers publish what was written so far when they are closed after an error, leave a failed S3 upload
 unfinished in the bucket, and cannot write an empty S3 object. Here an object is sent from a file that is whole already:
 it appears under its name as a whole, with a checksum that the store verifies, or not at all.
 """
 
+import copy
 import functools
+import re
 import uuid
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
+from apache_beam.io.filesystem import FileSystem
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from google.api_core.exceptions import NotFound
@@ -65,6 +68,44 @@ def _put_s3(file: BinaryIO, bucket: str, name: str) -> int | None:
             return None
         raise
     return int(found["ContentLength"]) if found["Metadata"].get(_MARK) == mark else None
+
+
+class Stored(NamedTuple):
+    """An object in a listing; `modified` is Unix time."""
+
+    path: str
+    size_bytes: int
+    modified: float
+
+
+def listed(pattern: str) -> list[Stored]:
+    """The objects that match a glob as Beam reads it; none where there is no such bucket.
+
+    Raises:
+        StorageError: if they cannot be listed.
+    """
+    _parts(pattern)
+    before = re.split(r"[\[*?]", pattern)[0]
+    wanted = re.compile(FileSystem.translate_pattern(pattern))
+    try:
+        with storage_errors.reading(pattern):
+            found = [Stored(path, *rest) for path, rest in _beams(pattern).list_files(before, with_metadata=True)]
+    except FileNotFoundError:
+        return []
+    return [
+        each for each in found if wanted.match(each.path) and not each.path.endswith("/")
+    ]  # as consoles make folders
+
+
+def opened(path: str) -> BinaryIO:
+    """An object to read from.
+
+    Raises:
+        OSError, and what storage_errors.REMOTE has: if it is not there, or cannot be read.
+    """
+    _parts(path)
+    file: BinaryIO = _beams(path).open(path, "rb")
+    return file
 
 
 def exists(path: str) -> bool:
@@ -133,25 +174,33 @@ def _options() -> PipelineOptions:
     return FileSystems._pipeline_options or PipelineOptions([])  # noqa: SLF001 - Beam has no public way to ask
 
 
-def _gs() -> Any:  # noqa: ANN401 - Google's client has no types here
-    from apache_beam.io.gcp.gcsio import GcsIO  # noqa: PLC0415 - some seconds, for those who have buckets there
+def _beams(path: str) -> Any:  # noqa: ANN401 - Beam has no types
+    """What Beam's filesystem of the path is made of. It keeps where it reads: every file has its own."""
+    from apache_beam.io.aws.s3io import S3IO  # noqa: PLC0415 - some seconds, for those who have buckets there
+    from apache_beam.io.gcp.gcsio import GcsIO  # noqa: PLC0415 - as above
 
-    return GcsIO(pipeline_options=_options()).client
+    if path.startswith("gs://"):
+        return GcsIO(pipeline_options=_options())
+    return S3IO(client=copy.copy(_s3_client(_options())))
+
+
+def _gs() -> Any:  # noqa: ANN401 - Google's client has no types here
+    return _beams("gs://").client
 
 
 def _s3() -> Any:  # noqa: ANN401 - boto3 has no types
-    return _s3_client(_options())
+    return _s3_client(_options()).client
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=8)
 def _s3_client(options: PipelineOptions) -> Any:  # noqa: ANN401 - as above
-    """One for a process: it takes longer to make than to use, and several threads may use it."""
+    """One for a process: it takes longer to make than to use. What it holds of boto3 may be used by several threads."""
     from apache_beam.io.aws.s3io import BOTO3_INSTALLED, S3IO  # noqa: PLC0415 - as above
 
     if not BOTO3_INSTALLED:
         msg = "s3:// cannot be used: expected boto3, but it is not installed; install dicebeam with the extra aws"
         raise StorageError(msg)
-    return S3IO(options=options).client.client
+    return S3IO(options=options).client
 
 
 def _retry() -> Any:  # noqa: ANN401 - Google's retry has no types here
