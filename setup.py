@@ -24,6 +24,9 @@ cmarkgfm        GitHub's own Markdown renderer, for the verdict's page.
 check-jsonschema, kubernetes-validate, croniter
     the schemas and the parser that the files of deploy/ are held to.
 sqlglot         parses BigQuery's SQL, and translates it, so that DuckDB can run it.
+boto3           (aws, by Beam's extra of that name) s3:// paths; in dev as well, for the tests of them.
+moto            an S3 server on loopback, which the tests of s3:// talk to.
+gcp-storage-emulator  the same for gs://.
 pyspark         (engines) the Spark snippet of the docs; 400 MB and a JVM, so in an extra of its own.
 """
 
@@ -65,12 +68,16 @@ setup(
         "aws": ["apache-beam[aws]>=2.77,<2.78"],
         "engines": ["pyspark>=4,<5"],
         "dev": [
+            "apache-beam[aws]>=2.77,<2.78",
+            "boto3>=1.44,<2",
             "check-jsonschema>=0.39,<0.40",
             "cmarkgfm>=2025.10",
             "croniter>=7,<8",
+            "gcp-storage-emulator>=2026.7.19",
             "hypothesis>=6.170,<7",
             "junitparser>=5,<6",
             "kubernetes-validate>=1.37,<2",
+            "moto[server]>=5.2,<6",
             "mypy>=2.4,<3",
             "pandas>=3,<4",
             "pandas-stubs>=2",

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-from components import filesystems
+from components import filesystems, storage_errors
 from components.run_files import Run
 
 TABLE = "gate"
@@ -34,7 +34,7 @@ def path(run: Run, name: str) -> str:
 
 
 def write_file(run: Run, name: str, data: bytes) -> str:
-    """Write a file beside the verdict, committed by rename; returns its path."""
+    """Write a file beside the verdict, committed when it is whole; returns its path."""
     target = path(run, name)
     with filesystems.committing(target) as file:
         file.write(data)
@@ -118,5 +118,5 @@ def _time(details: dict[str, Any]) -> datetime | None:
 
 def _delete(run: Run, name: str) -> None:
     target = path(run, name)
-    with filesystems.write_errors(target):
+    with storage_errors.writing(target):
         filesystems.delete(target)

@@ -9,17 +9,19 @@ import gzip
 import io
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from components import object_stores, storage_errors
 from schemas.errors import StorageError
 from schemas.records import Shard
 
@@ -49,7 +51,7 @@ def match(pattern: str) -> list[Shard]:
     Local folders that are links are followed, which Beam's own listing does not do.
     """
     if is_remote(pattern):
-        found = [Shard(f.path, f.size_in_bytes) for f in FileSystems.match([pattern])[0].metadata_list]
+        found = [Shard(each.path, each.size_bytes) for each in object_stores.listed(pattern)]
     else:
         paths = (Path(path) for path in glob.iglob(absolute(pattern), recursive=True))  # noqa: PTH207 - follows links
         found = [Shard(str(path), path.stat().st_size) for path in paths if path.is_file()]
@@ -63,15 +65,16 @@ def below(folder: str, pattern: str) -> list[Shard]:
 
 def exists(path: str) -> bool:
     """Whether a file or folder is there. An object store has no folders: there, whether anything is below."""
-    return bool(FileSystems.exists(path)) or (is_remote(path) and bool(below(path, "**")))
+    if not is_remote(path):
+        return bool(FileSystems.exists(path))
+    with storage_errors.reading(path):
+        there = object_stores.exists(path)
+    return there or bool(below(path, "**"))
 
 
 def modified(path: str) -> datetime:
     """When a file was last written, UTC."""
-    if is_remote(path):
-        seconds = FileSystems.match([glob.escape(path)])[0].metadata_list[0].last_updated_in_seconds
-    else:
-        seconds = Path(path).stat().st_mtime
+    seconds = object_stores.listed(glob.escape(path))[0].modified if is_remote(path) else Path(path).stat().st_mtime
     return datetime.fromtimestamp(seconds, UTC)
 
 
@@ -89,31 +92,26 @@ def reading(path: str) -> Iterator[BinaryIO]:
             yield io.BufferedReader(raw, READ_BUFFER_BYTES)  # type: ignore[type-var]
 
 
-def reading_stored(path: str) -> AbstractContextManager[BinaryIO]:
-    """A file's bytes as they are stored, whatever its name."""
-    file: AbstractContextManager[BinaryIO] = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-    return file
+@contextmanager
+def reading_stored(path: str) -> Iterator[BinaryIO]:
+    """A file's bytes as they are stored, whatever its name.
+
+    Raises:
+        OSError: FileNotFoundError and the like. StorageError: if a bucket fails.
+    """
+    opened = object_stores.opened if is_remote(path) else _opened
+    with storage_errors.reading(path), opened(path) as file:
+        yield file
+
+
+def _opened(path: str) -> BinaryIO:
+    return Path(path).open("rb")
 
 
 def make_folder(path: str) -> None:
     """Create a folder and its parents; on an object store there is nothing to create."""
     if not is_remote(path):
         Path(path).mkdir(parents=True, exist_ok=True)
-
-
-@contextmanager
-def write_errors(path: str) -> Iterator[None]:
-    """What fails in the block fails because the path cannot be written.
-
-    Raises:
-        StorageError: for a full disk, missing permissions, or storage that fails.
-    """
-    try:
-        yield
-    except (OSError, BeamIOError) as error:
-        why = getattr(error, "strerror", None) or error
-        msg = f"{path} cannot be written: {why}; free space there or mend its permissions, then try again"
-        raise StorageError(msg) from error
 
 
 def check_writable(folder: str) -> None:
@@ -125,13 +123,13 @@ def check_writable(folder: str) -> None:
     path = f"{folder}/.probe.{uuid.uuid4().hex[:12]}{_TEMPORARY}"
     made = [] if is_remote(folder) else [each for each in (Path(folder), *Path(folder).parents) if not each.exists()]
     try:
-        with write_errors(folder):
+        with storage_errors.writing(folder):
             make_folder(folder)
-            with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            with _created(path) as file:
                 file.write(b"dicebeam")
             delete(path)
     except BaseException:
-        with suppress(BeamIOError, OSError):
+        with suppress(StorageError):
             delete(path)
         for each in made:
             with suppress(OSError):  # it was not made, or another process uses it
@@ -143,28 +141,41 @@ def check_writable(folder: str) -> None:
 def committing(path: str) -> Iterator[BinaryIO]:
     """A file that stands under its name only when the block ends without an error.
 
-    It is written beside its place under a name that no reader's `*.parquet` matches, and renamed when whole. The
-    block does nothing but write it: an OSError in there is taken for one of the path.
+    A local file is written beside its place under a name that no reader's `*.parquet` matches, and renamed when whole.
+    An object is collected in a local temporary file, and sent when that is whole. The block does nothing but write
+    it: an OSError in there is taken for one of the path.
 
     Raises:
         StorageError: if it cannot be written; nothing is left of it then.
     """
-    with write_errors(path):
-        yield from _committing(path)
+    with storage_errors.writing(path), _created(path) if is_remote(path) else _renamed(path) as file:
+        yield file
 
 
-def _committing(path: str) -> Iterator[BinaryIO]:
+@contextmanager
+def _created(path: str) -> Iterator[BinaryIO]:
+    """A file under its name: an object when the block ends without an error, a local one at once."""
+    if is_remote(path):
+        with tempfile.TemporaryFile() as file:  # it has no name, so that a kill leaves nothing of it
+            yield file
+            object_stores.put(file, path)
+    else:
+        with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            yield file
+
+
+@contextmanager
+def _renamed(path: str) -> Iterator[BinaryIO]:
     folder, _, name = path.rpartition("/")
     temporary = f"{folder}/.{name}.{uuid.uuid4().hex[:12]}{_TEMPORARY}"
     make_folder(folder)
     try:
-        with FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        with _created(temporary) as file:
             yield file
-            if not is_remote(path):
-                _flush_to_disk(file)
+            _flush_to_disk(file)
         rename(temporary, path)
     except BaseException:
-        with suppress(BeamIOError, OSError):
+        with suppress(StorageError):
             delete(temporary)
         raise
 
@@ -176,9 +187,13 @@ def _flush_to_disk(file: BinaryIO) -> None:
 
 
 def rename(source: str, destination: str) -> None:
-    """Give a file its final name, over an earlier one if there is one."""
+    """Give a file another name, over an earlier file if there is one. An object has both names for a moment.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+    """
     if is_remote(destination):
-        FileSystems.rename([source], [destination])
+        object_stores.rename(source, destination)
     else:
         Path(source).replace(destination)
 
@@ -186,28 +201,28 @@ def rename(source: str, destination: str) -> None:
 def delete(path: str) -> None:
     """Delete a file that may not be there, or that another process deletes at the same time.
 
-    Beam's own deletion takes a local path for a pattern.
+    Beam's own deletion takes a path for a pattern.
+
+    Raises:
+        StorageError: if it cannot be deleted.
     """
-    if not is_remote(path):
-        Path(path).unlink(missing_ok=True)
-    elif FileSystems.exists(path):
-        try:
-            FileSystems.delete([path])
-        except (BeamIOError, OSError):
-            if FileSystems.exists(path):
-                raise
+    with storage_errors.writing(path):
+        if is_remote(path):
+            object_stores.delete(path)
+        else:
+            Path(path).unlink(missing_ok=True)
 
 
 def delete_abandoned(folder: str, older_than: float) -> None:
-    """Delete what killed writers left in a folder: temporary files of `committing`, last written before a time.
+    """Delete what killed writers left in a folder: temporary files, last written before a time.
 
     Args:
         folder: the folder that files were committed to; it may not be there.
         older_than: Unix time. A process that writes now must be safe from this.
     """
     if is_remote(folder):
-        found = FileSystems.match([f"{glob.escape(folder)}/.*{_TEMPORARY}"])[0].metadata_list
-        paths = [file.path for file in found if file.last_updated_in_seconds < older_than]
+        found = object_stores.listed(f"{glob.escape(folder)}/.*{_TEMPORARY}")
+        paths = [file.path for file in found if file.modified < older_than]
     else:
         paths = [str(path) for path in Path(folder).glob(f".*{_TEMPORARY}") if path.lstat().st_mtime < older_than]
     for path in paths:
@@ -215,10 +230,17 @@ def delete_abandoned(folder: str, older_than: float) -> None:
 
 
 def copy_folder(source: str, destination: Path) -> None:
-    """Copy every file below a folder to a local folder."""
+    """Copy every file below a folder to a local folder.
+
+    Raises:
+        StorageError: if what arrives of a file is not as long as the file.
+    """
     root = source.rstrip("/") + "/"
     for entry in below(source, "**"):
         target = destination / entry.path[len(root) :]
         target.parent.mkdir(parents=True, exist_ok=True)
         with reading_stored(entry.path) as file, target.open("wb") as out:
             shutil.copyfileobj(file, out, COPY_CHUNK_BYTES)
+        if (copied := target.stat().st_size) != entry.size_bytes:
+            msg = f"{entry.path} cannot be copied: expected {entry.size_bytes} bytes, but got {copied}; try again"
+            raise StorageError(msg)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import BeamIOError
 
 from components import filesystems
 from schemas.errors import ReportError, StorageError
@@ -77,6 +76,6 @@ def _batches(path: str, columns: Sequence[str]) -> Generator[pa.Table]:
             for group in range(file.num_row_groups):  # the writer bounds the text of a group
                 for batch in file.iter_batches(ROWS_A_READ, [group], list(columns)):
                     yield pa.table(batch).select(columns)
-    except (OSError, BeamIOError) as error:
+    except OSError as error:
         msg = f"{path} cannot be read: {error}; try again"
         raise StorageError(msg) from error

@@ -204,12 +204,12 @@ def find_eval_date(output: str, run_id: str) -> str | None:
 
 
 def write_table(table: pa.Table, run: Run, name: str, file: str) -> str:
-    """Write a whole table of a run as one file, committed by rename; returns its path."""
+    """Write a whole table of a run as one file, committed when it is whole; returns its path."""
     return write_tables([table], table.schema, run, name, file)
 
 
 def write_tables(parts: Iterable[pa.Table], schema: pa.Schema, run: Run, name: str, file: str) -> str:
-    """Write a table of a run that comes in parts as one file, committed by rename; returns its path."""
+    """Write a table of a run that comes in parts as one file, committed when it is whole; returns its path."""
     path = f"{run.folder(name)}/{file}"
     schema = tables.with_metadata(schema, run.run_id)
     with filesystems.committing(path) as out, parquet_files.writer(out, schema) as writer:

@@ -7,9 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import BeamIOError
 
-from components import filesystems
+from components import filesystems, storage_errors
 from components.run_files import Run
 from schemas import tables
 
@@ -60,7 +59,7 @@ def put_back(run: Run) -> None:
 def _rename(run: Run, name: str, new: str) -> None:
     folder = run.folder("runs")
     if filesystems.exists(f"{folder}/{name}"):
-        with suppress(FileNotFoundError, BeamIOError):  # another process was faster
+        with storage_errors.writing(folder), suppress(FileNotFoundError):  # another process was faster
             filesystems.rename(f"{folder}/{name}", f"{folder}/{new}")
 
 

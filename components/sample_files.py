@@ -13,7 +13,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from components import filesystems, parquet_files, run_files, sample_rows, tally
+from components import filesystems, parquet_files, run_files, sample_rows, storage_errors, tally
 from components.shard_records import ShardRecord
 from schemas import tables
 from schemas.errors import ReportError, StorageError
@@ -45,7 +45,7 @@ class _ParquetFile:
         self._writer = self._stack.enter_context(parquet_files.writer(file, schema, sorted_by))
 
     def write(self, table: pa.Table) -> None:
-        with filesystems.write_errors(self._path):
+        with storage_errors.writing(self._path):
             self._writer.write_table(table)
 
     def commit(self, metadata: dict[bytes, bytes]) -> None:

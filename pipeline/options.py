@@ -4,7 +4,18 @@ import difflib
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    S3Options,
+    SetupOptions,
+    StandardOptions,
+)
+from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners.job.utils import dict_to_struct
+from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo, FnApiRunner
+from apache_beam.runners.runner import PipelineRunner
 
 EMBEDDED = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 """The runner in this process. Beam's own default, DirectRunner, first tries to download another one."""
@@ -20,6 +31,25 @@ def pipeline_options(flags: Sequence[str]) -> PipelineOptions:
     # nothing of the main session is needed on workers: every transform is in an importable module
     options.view_as(SetupOptions).save_main_session = False
     return options
+
+
+def runner(options: PipelineOptions) -> PipelineRunner | None:
+    """The embedded runner, None for any other, which Beam makes by its name.
+
+    Made by its name the embedded one gives its worker processes no options at all, so that they would know neither the
+    endpoint nor the credentials of a bucket that flags name.
+    """
+    if not is_embedded(options):
+        return None
+    known = beam_provision_api_pb2.ProvisionInfo(pipeline_options=dict_to_struct(_storage_options(options)))
+    return FnApiRunner(provision_info=ExtendedProvisionInfo(known))
+
+
+def _storage_options(options: PipelineOptions) -> dict[str, object]:
+    """What reaches buckets of the options that were given, by name."""
+    names = {action.dest for action in _parser([S3Options, GoogleCloudOptions])._actions}  # noqa: SLF001 - as below
+    given = options.get_all_options(drop_default=True)
+    return {name: value for name, value in given.items() if name in names and value is not None}
 
 
 def runner_name(options: PipelineOptions) -> str:
@@ -44,10 +74,7 @@ def unknown_flags(flags: Sequence[str]) -> list[str]:
 
     They are passed on all the same: an engine's job server has options of its own.
     """
-    parser = ArgumentParser(add_help=False, allow_abbrev=False, conflict_handler="resolve")
-    for options in _all_subclasses(PipelineOptions):
-        if "_add_argparse_args" in vars(options):
-            options._add_argparse_args(parser)  # noqa: SLF001 - the hook that option classes implement
+    parser = _parser(_all_subclasses(PipelineOptions))
     declared = {name for action in parser._actions for name in action.option_strings}  # noqa: SLF001 - no public list
     lines = []
     if flags and not flags[0].startswith("-"):
@@ -57,6 +84,14 @@ def unknown_flags(flags: Sequence[str]) -> list[str]:
             near = difflib.get_close_matches(name, declared, n=1)
             lines.append(f"{name} (did you mean {near[0]}?)" if near else name)
     return lines
+
+
+def _parser(kinds: Sequence[type[PipelineOptions]]) -> ArgumentParser:
+    parser = ArgumentParser(add_help=False, allow_abbrev=False, conflict_handler="resolve")
+    for kind in kinds:
+        if "_add_argparse_args" in vars(kind):
+            kind._add_argparse_args(parser)  # noqa: SLF001 - the hook that option classes implement
+    return parser
 
 
 def _all_subclasses(kind: type[PipelineOptions]) -> list[type[PipelineOptions]]:

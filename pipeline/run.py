@@ -11,7 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from components import filesystems, reports, run_files, run_tables, tally
-from pipeline import worker_watch
+from pipeline import options, worker_watch
 from schemas import errors
 
 _RAISED = re.compile(r"schemas\.errors\.(\w+Error): (.*?)(?: \[while running|\n|\Z)")
@@ -57,7 +57,7 @@ def execute(plan: Plan) -> Outcome:
         DicebeamError: what a worker raised, by its type, or that the runner did not finish.
     """
     tally.reset()
-    pipeline = beam.Pipeline(options=plan.options)
+    pipeline = beam.Pipeline(runner=options.runner(plan.options), options=plan.options)
     plan.wire(pipeline)
     try:
         with worker_watch.watched():

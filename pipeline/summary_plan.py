@@ -7,7 +7,6 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from components import config_difference, filesystems, run_files, runs_row, shard_ranges, shards
@@ -19,7 +18,7 @@ from pipeline import tables_graph
 from pipeline.config import OF_THE_TABLES, Config
 from pipeline.tables_graph import TablesSettings
 from schemas import tables
-from schemas.errors import AccountingError, ConfigError, ReportError, UnfinishedRunError
+from schemas.errors import AccountingError, ConfigError, ReportError, StorageError, UnfinishedRunError
 
 _UNKNOWN = ("model", "batch_size", "shard_split_bytes")
 
@@ -113,7 +112,7 @@ def _expected_shards(config: Config, run: Run, row: dict[str, Any] | None) -> in
     """How many shards the run has: those of the examples, or of its `runs` row where these are gone."""
     try:
         found = shards.find(config.examples)
-    except (ConfigError, BeamIOError, OSError) as error:
+    except (ConfigError, StorageError, OSError) as error:
         if row is None:
             msg = (
                 f"nobody knows how many shards run {run.run_id!r} has: it has no row in `runs`, and its examples "

@@ -1,5 +1,6 @@
 """A loaded model over batches: what fails the run, what fails a sample, and that its neighbours are scored."""
 
+import os
 import re
 import threading
 
@@ -7,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components import filesystems, saved_model, signatures
+from components import filesystems, fingerprints, saved_model, signatures
 from components.inference import SegmentationModelHandler
 from components.saved_model import ScoreSettings
 from components.scorer import Scorer
-from schemas.errors import ModelError
+from schemas.errors import ModelError, StorageError
 from schemas.labels import LabelSettings
 from schemas.model import InputSettings, ModelSettings
 from schemas.records import Batch, Failure, Lineage, Progress, Sample, Shard
@@ -325,31 +326,57 @@ def test_a_local_model_is_used_where_it_is(tmp_path):
     assert saved_model.local_copy(str(tmp_path), "f") == str(tmp_path)
 
 
-def test_a_remote_model_is_copied_once(tmp_path, monkeypatch):
+def graph_in(folder):
+    folder.mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"x")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """Where copies come, and the fingerprint of what `graph_in` makes."""
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    monkeypatch.setattr(saved_model.tempfile, "gettempdir", lambda: str(temp))
+    graph_in(tmp_path / "model")
+    return temp / f"dicebeam-models-{os.getuid()}", fingerprints.model_fingerprint(str(tmp_path / "model"))
+
+
+def test_a_remote_model_is_copied_once(cache, monkeypatch):
+    folder, fingerprint = cache
     copies = []
-
-    def copy(source, destination):
-        copies.append(source)
-        destination.mkdir(parents=True)
-        (destination / "saved_model.pb").write_bytes(b"x")
-
-    monkeypatch.setattr(filesystems, "copy_folder", copy)
-    monkeypatch.setattr(saved_model.tempfile, "gettempdir", lambda: str(tmp_path))
-    places = {saved_model.local_copy("gs://b/m", "print") for _ in range(3)}
-    assert places == {f"{tmp_path}/dicebeam-models/print"}
+    monkeypatch.setattr(filesystems, "copy_folder", lambda source, to: (copies.append(source), graph_in(to)))
+    places = {saved_model.local_copy("gs://b/m", fingerprint) for _ in range(3)}
+    assert places == {f"{folder}/{fingerprint}"}
     assert copies == ["gs://b/m"]
-    assert [p.name for p in (tmp_path / "dicebeam-models").iterdir()] == ["print"]
+    assert [p.name for p in folder.iterdir()] == [fingerprint]
 
 
-def test_another_process_may_be_first_to_copy(tmp_path, monkeypatch):
-    def copy(_, destination):
-        for folder in (destination, destination.parent / "print"):
-            folder.mkdir(parents=True)
-            (folder / "saved_model.pb").write_bytes(b"x")
+def test_another_process_may_be_first_to_copy(cache, monkeypatch):
+    folder, fingerprint = cache
+    monkeypatch.setattr(filesystems, "copy_folder", lambda _, to: (graph_in(to), graph_in(folder / fingerprint)))
+    assert saved_model.local_copy("gs://b/m", fingerprint) == f"{folder}/{fingerprint}"
+    assert [p.name for p in folder.iterdir()] == [fingerprint]
 
-    monkeypatch.setattr(filesystems, "copy_folder", copy)
-    monkeypatch.setattr(saved_model.tempfile, "gettempdir", lambda: str(tmp_path))
-    assert saved_model.local_copy("gs://b/m", "print") == f"{tmp_path}/dicebeam-models/print"
+
+def test_a_model_that_is_another_one_now_is_not_used(cache, monkeypatch):
+    monkeypatch.setattr(filesystems, "copy_folder", lambda _, to: graph_in(to))
+    with pytest.raises(StorageError, match=r"gs://b/m: expected the one that the run was planned with, .* changed mea"):
+        saved_model.local_copy("gs://b/m", "another")
+    assert list(cache[0].iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o720])
+def test_a_cache_that_others_can_write_to_is_refused(cache, mode):
+    cache[0].mkdir()
+    cache[0].chmod(mode)
+    with pytest.raises(StorageError, match=r"to be a folder that this user alone can write to; remove it, or set TM"):
+        saved_model.local_copy("gs://b/m", cache[1])
+
+
+def test_a_cache_that_is_a_link_is_refused(cache, tmp_path):
+    cache[0].symlink_to(tmp_path / "model")
+    with pytest.raises(StorageError, match="to be a folder that this user alone can write to"):
+        saved_model.local_copy("gs://b/m", cache[1])
 
 
 def test_a_sample_that_the_graph_cannot_be_traced_for_fails_alone(tmp_path):

@@ -50,3 +50,15 @@ def test_an_unknown_flag_names_the_nearest() -> None:
 )
 def test_known_flags(flags: list[str]) -> None:
     assert options.unknown_flags(flags) == []
+
+
+def test_worker_processes_are_told_what_reaches_buckets_and_nothing_else() -> None:
+    flags = ["--s3_endpoint_url=http://here", "--project=p", "--direct_num_workers=2", "--save_main_session"]
+    made = options.runner(options.pipeline_options(flags))
+    assert made is not None
+    told = dict(made._provision_info.provision_info.pipeline_options)
+    assert told == {"s3_endpoint_url": "http://here", "project": "p"}
+
+
+def test_other_runners_are_made_by_beam() -> None:
+    assert options.runner(options.pipeline_options(["--runner=FlinkRunner"])) is None
