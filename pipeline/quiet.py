@@ -4,9 +4,11 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TextIO
 
 
 def set_logging(*, verbose: bool) -> None:
@@ -75,3 +77,37 @@ def muted_workers(*, verbose: bool) -> Iterator[None]:
             sys.stderr = own
             os.dup2(kept, 2)
             os.close(kept)
+
+
+class _WithoutBeam:
+    """A text stream that drops what threads of Beam's worker pools write to it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        if type(threading.current_thread()).__module__.startswith("apache_beam."):
+            return len(text)
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def muted_tracebacks() -> Iterator[None]:
+    """Drop the tracebacks that workers in threads of this process print of errors which are raised here as well.
+
+    They are kept where Beam's errors are logged, as `set_logging(verbose=True)` has it.
+    """
+    own = sys.stderr
+    if logging.getLogger("apache_beam").isEnabledFor(logging.ERROR):
+        yield
+        return
+    filtered: Any = _WithoutBeam(own)
+    sys.stderr = filtered
+    try:
+        yield
+    finally:
+        if sys.stderr is filtered:
+            sys.stderr = own

@@ -1,11 +1,13 @@
 """Notices are held back, and shown where the block fails."""
 
+import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from apache_beam.utils.thread_pool_executor import UnboundedThreadPoolExecutor
 
 from pipeline import quiet
 
@@ -59,3 +61,24 @@ def test_loading_tensorflow_says_nothing():
     code = "from pipeline import quiet; quiet.load_tensorflow(verbose=False); import tensorflow as tf; tf.constant(1)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def print_in(pool):
+    pool.submit(lambda: sys.stderr.write("a worker's traceback\n")).result()
+    sys.stderr.write("ours\n")
+
+
+@pytest.mark.parametrize(
+    ("level", "said"), [(logging.CRITICAL, "ours\n"), (logging.INFO, "a worker's traceback\nours\n")]
+)
+def test_what_workers_in_threads_print_is_dropped_unless_it_is_logged(capsys, level, said):
+    logger = logging.getLogger("apache_beam")
+    own, before = sys.stderr, logger.level
+    logger.setLevel(level)
+    try:
+        with quiet.muted_tracebacks():
+            print_in(UnboundedThreadPoolExecutor())
+    finally:
+        logger.setLevel(before)
+    assert capsys.readouterr().err == said
+    assert sys.stderr is own
