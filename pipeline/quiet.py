@@ -10,6 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from pipeline import jobs
+
+_JOB_SERVERS = ("PrismJobServer", "FlinkJarJobServer", "SparkJarJobServer")
+"""Loggers of what Beam starts as a process and whose output it logs."""
+
 
 def set_logging(*, verbose: bool) -> None:
     """Set what Python's libraries log from here on."""
@@ -20,6 +25,10 @@ def set_logging(*, verbose: bool) -> None:
         logging.getLogger().setLevel(logging.ERROR)
         # what a runner logs as an error it raises as well, and that is what the user is told
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+        for name in _JOB_SERVERS:  # of which Beam sets the level itself
+            server = logging.getLogger(name)
+            server.propagate = False
+            server.addHandler(logging.NullHandler())
 
 
 def load_tensorflow(*, verbose: bool) -> None:
@@ -70,7 +79,7 @@ def muted_workers(*, verbose: bool) -> Iterator[None]:
     kept, own = os.dup(2), sys.stderr
     with Path(os.devnull).open("wb") as nowhere, os.fdopen(os.dup(kept), "w", buffering=1) as terminal:
         os.dup2(nowhere.fileno(), 2)
-        sys.stderr = terminal
+        sys.stderr = _without_beam(terminal)
         try:
             yield
         finally:
@@ -95,19 +104,22 @@ class _WithoutBeam:
 
 
 @contextmanager
-def muted_tracebacks() -> Iterator[None]:
+def muted_tracebacks(*, verbose: bool) -> Iterator[None]:
     """Drop the tracebacks that workers in threads of this process print of errors which are raised here as well.
 
-    They are kept where Beam's errors are logged, as `set_logging(verbose=True)` has it.
+    Where a cancelled job is left behind they stay dropped: its threads go on until the process ends.
     """
-    own = sys.stderr
-    if logging.getLogger("apache_beam").isEnabledFor(logging.ERROR):
+    if verbose:
         yield
         return
-    filtered: Any = _WithoutBeam(own)
-    sys.stderr = filtered
+    own = sys.stderr
+    sys.stderr = filtered = _without_beam(own)
     try:
         yield
     finally:
-        if sys.stderr is filtered:
+        if sys.stderr is filtered and not jobs.left_behind():
             sys.stderr = own
+
+
+def _without_beam(stream: TextIO) -> Any:  # noqa: ANN401 - a stream for all who write to it
+    return _WithoutBeam(stream)

@@ -11,7 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from components import filesystems, reports, run_files, run_tables, tally
-from pipeline import engine_errors, jobs, quiet, worker_watch
+from pipeline import engine_errors, jobs, worker_watch
 from schemas import errors
 
 _RAISED = re.compile(r"schemas\.errors\.(\w+Error): (.*?)(?: \[while running|\n|\Z)")
@@ -60,7 +60,7 @@ def execute(plan: Plan) -> Outcome:
     pipeline = beam.Pipeline(options=plan.options)
     plan.wire(pipeline)
     try:
-        with worker_watch.watched(), quiet.muted_tracebacks():
+        with worker_watch.watched():
             state = jobs.wait(pipeline.run())
     except errors.WorkerError:
         raise

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from apache_beam.utils.thread_pool_executor import UnboundedThreadPoolExecutor
 
-from pipeline import quiet
+from pipeline import jobs, quiet
 
 ROOT = Path(__file__).parents[1]
 
@@ -68,17 +68,33 @@ def print_in(pool):
     sys.stderr.write("ours\n")
 
 
-@pytest.mark.parametrize(
-    ("level", "said"), [(logging.CRITICAL, "ours\n"), (logging.INFO, "a worker's traceback\nours\n")]
-)
-def test_what_workers_in_threads_print_is_dropped_unless_it_is_logged(capsys, level, said):
-    logger = logging.getLogger("apache_beam")
-    own, before = sys.stderr, logger.level
-    logger.setLevel(level)
-    try:
-        with quiet.muted_tracebacks():
-            print_in(UnboundedThreadPoolExecutor())
-    finally:
-        logger.setLevel(before)
+@pytest.mark.parametrize(("verbose", "said"), [(False, "ours\n"), (True, "a worker's traceback\nours\n")])
+def test_what_workers_in_threads_print_is_dropped_unless_verbose(capsys, verbose, said):
+    own = sys.stderr
+    with quiet.muted_tracebacks(verbose=verbose):
+        print_in(UnboundedThreadPoolExecutor())
     assert capsys.readouterr().err == said
     assert sys.stderr is own
+
+
+def test_a_job_that_is_left_behind_has_nothing_more_to_say(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    monkeypatch.setattr(jobs, "_given_up", ["a job"])
+    with quiet.muted_tracebacks(verbose=False):
+        pass
+    print_in(UnboundedThreadPoolExecutor())
+    assert capsys.readouterr().err == "ours\n"
+
+
+@pytest.fixture
+def prism_logger():
+    logger = logging.getLogger("PrismJobServer")
+    before = logger.propagate, list(logger.handlers)
+    yield logger
+    logger.propagate, logger.handlers = before
+
+
+def test_errors_that_a_job_server_logs_are_not_shown(capfd, prism_logger):
+    quiet.set_logging(verbose=False)
+    prism_logger.error("Bundle Failed.")
+    assert capfd.readouterr().err == ""
