@@ -5,13 +5,15 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV ?= .venv
 DEMO ?= demo
 ACTIONLINT := v1.7.12
+BEAM := $(shell sed -n 's/^apache-beam==//p' requirements.lock)
+FLINK_JAR := beam-runners-flink-1.20-job-server
 FUZZ_SECONDS ?= 3600
 FUZZ_SEED ?= $(shell date +%s)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz soak lint types check deploy-check bench lock clean
+.PHONY: help run test fuzz soak lint types check deploy-check test-engines bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -71,6 +73,22 @@ check: lint types test ## lint, types and tests: what CI runs, with deploy-check
 deploy-check: $(VENV)/.dev .venv-airflow/.made .venv-kfp/.made .deploy-tools/.made ## run deploy/ with Airflow and Kubeflow Pipelines themselves
 	DICEBEAM_DEPLOY_CHECK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy tests/test_deploy.py
 
+.engines-tools/.made: requirements.lock
+	@mkdir -p .engines-tools
+	@if command -v go >/dev/null; then \
+		echo "dicebeam: building Prism $(BEAM) with Go, once"; \
+		GOBIN=$(CURDIR)/.engines-tools go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$(BEAM); \
+	else echo "dicebeam: Go is not here, so Prism is left out"; fi
+	@if [ -z "$$DICEBEAM_FLINK_JAR" ] && command -v mvn >/dev/null; then \
+		mvn --batch-mode --quiet dependency:copy -Dartifact=org.apache.beam:$(FLINK_JAR):$(BEAM) \
+			-DoutputDirectory=$(CURDIR)/.engines-tools >.engines-tools/maven.log 2>&1 || \
+			echo "dicebeam: Maven has no $(FLINK_JAR) $(BEAM), so Flink is left out (.engines-tools/maven.log)"; \
+	fi
+	@if command -v go >/dev/null; then touch $@; fi
+
+test-engines: $(VENV)/.dev .engines-tools/.made ## run the same graph on Prism, job services, worker pools and, where it can be had, Flink
+	DICEBEAM_ENGINES=1 $(BIN)/python -m pytest -n 2 tests/engines
+
 bench: $(VENV)/.dev ## measure throughput, memory and start against what they are held to
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.memory
@@ -83,4 +101,4 @@ lock: $(VENV)/.dev ## resolve setup.py anew into the two lock files, for every s
 	for name in airflow kfp; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --output-file tests/deploy/$$name.lock tests/deploy/$$name.in; done
 
 clean: ## remove the environment, the demo and caches
-	rm -rf $(VENV) .venv-airflow .venv-kfp .deploy-tools $(DEMO) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-airflow .venv-kfp .deploy-tools .engines-tools $(DEMO) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

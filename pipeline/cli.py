@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline import ending, gate_commands, safe_text, terminal
+from pipeline import ending, gate_commands, preflight_commands, safe_text, terminal
 from pipeline.arguments import ConfigPath, Overrides, Verbose
 from schemas.errors import UnfinishedRunError
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-_WITH_FLAGS = ("evaluate", "summarize", "compact", "gate", "nightly", "report")
+_WITH_FLAGS = ("evaluate", "summarize", "compact", "gate", "nightly", "report", "preflight")
 _ALLOW_FILES = "Let the statement read other files and addresses too; it still cannot write."
 Output = Annotated[str, typer.Argument(metavar="OUTPUT", help="The folder of the tables.")]
 
@@ -166,7 +166,7 @@ def inspect(
         terminal.console().print(printing.rows_table(columns, rows))
 
 
-for _command in gate_commands.COMMANDS:
+for _command in (*gate_commands.COMMANDS, preflight_commands.preflight):
     app.command()(_command)
 
 

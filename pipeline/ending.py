@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from components import time_limit
+from pipeline import jobs
 
 _AS_CTRL_C = (signal.SIGTERM, signal.SIGHUP)
 
@@ -47,13 +48,15 @@ def interruptible() -> Iterator[Stop]:
 
 
 def leave(code: object) -> None:
-    """End the process at once if a call of the model still runs; else do nothing.
+    """End the process at once if a call of the model or a cancelled job still runs in it; else do nothing.
 
-    Python cannot end such a thread, and what TensorFlow does when it is torn down under one is its own affair: it may
-    wait.
+    Python cannot end such threads and would wait for some of them, and what TensorFlow does when it is torn down under
+    a call is its own affair: it may wait.
     """
-    if not time_limit.still_running():
+    if not (time_limit.still_running() or jobs.left_behind()):
         return
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
+    threading.excepthook = lambda _: None  # threads that read from a server which is stopped now have nothing to say
+    jobs.stop_servers()
     os._exit(code if isinstance(code, int) else int(code is not None))

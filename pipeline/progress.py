@@ -101,7 +101,7 @@ def _bar(look: Callable[[], Snapshot], stop: threading.Event, console: Console, 
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[scored]:,} samples"), _Rate(), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as progress:
         task = progress.add_task("evaluating", total=total or None, scored=0)
         while True:
             now = look()

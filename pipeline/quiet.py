@@ -4,9 +4,16 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TextIO
+
+from pipeline import jobs
+
+_JOB_SERVERS = ("PrismJobServer", "FlinkJarJobServer", "SparkJarJobServer")
+"""Loggers of what Beam starts as a process and whose output it logs."""
 
 
 def set_logging(*, verbose: bool) -> None:
@@ -18,6 +25,10 @@ def set_logging(*, verbose: bool) -> None:
         logging.getLogger().setLevel(logging.ERROR)
         # what a runner logs as an error it raises as well, and that is what the user is told
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+        for name in _JOB_SERVERS:  # of which Beam sets the level itself
+            server = logging.getLogger(name)
+            server.propagate = False
+            server.addHandler(logging.NullHandler())
 
 
 def load_tensorflow(*, verbose: bool) -> None:
@@ -68,10 +79,47 @@ def muted_workers(*, verbose: bool) -> Iterator[None]:
     kept, own = os.dup(2), sys.stderr
     with Path(os.devnull).open("wb") as nowhere, os.fdopen(os.dup(kept), "w", buffering=1) as terminal:
         os.dup2(nowhere.fileno(), 2)
-        sys.stderr = terminal
+        sys.stderr = _without_beam(terminal)
         try:
             yield
         finally:
             sys.stderr = own
             os.dup2(kept, 2)
             os.close(kept)
+
+
+class _WithoutBeam:
+    """A text stream that drops what threads of Beam's worker pools write to it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        if type(threading.current_thread()).__module__.startswith("apache_beam."):
+            return len(text)
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def muted_tracebacks(*, verbose: bool) -> Iterator[None]:
+    """Drop the tracebacks that workers in threads of this process print of errors which are raised here as well.
+
+    Where a cancelled job is left behind they stay dropped: its threads go on until the process ends.
+    """
+    if verbose:
+        yield
+        return
+    own = sys.stderr
+    sys.stderr = filtered = _without_beam(own)
+    try:
+        yield
+    finally:
+        if sys.stderr is filtered and not jobs.left_behind():
+            sys.stderr = own
+
+
+def _without_beam(stream: TextIO) -> Any:  # noqa: ANN401 - a stream for all who write to it
+    return _WithoutBeam(stream)

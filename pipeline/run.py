@@ -11,7 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from components import filesystems, reports, run_files, run_tables, tally
-from pipeline import options, worker_watch
+from pipeline import engine_errors, jobs, options, worker_watch
 from schemas import errors
 
 _RAISED = re.compile(r"schemas\.errors\.(\w+Error): (.*?)(?: \[while running|\n|\Z)")
@@ -61,13 +61,13 @@ def execute(plan: Plan) -> Outcome:
     plan.wire(pipeline)
     try:
         with worker_watch.watched():
-            state = pipeline.run().wait_until_finish()
+            state = jobs.wait(pipeline.run())
     except errors.WorkerError:
         raise
     except Exception as error:
         if _INTERRUPTED.match(str(error)):
             raise KeyboardInterrupt from error
-        known = raised_by_worker(error)
+        known = raised_by_worker(error) or engine_errors.explained(error, plan.options)
         if known is None:
             raise
         raise known from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline import ending, safe_text
+from pipeline import ending, quiet, safe_text
 from schemas.errors import AccountingError, DicebeamError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def show(out: "Console", outcome: "Outcome", settings: "Config", note: str | Non
 @contextmanager
 def exits(*, verbose: bool) -> Iterator[None]:
     """Errors to one clear line and an exit code."""
-    with ending.interruptible() as stop:
+    with quiet.muted_tracebacks(verbose=verbose), ending.interruptible() as stop:
         try:
             yield
         except AccountingError as error:

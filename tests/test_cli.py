@@ -73,7 +73,10 @@ def test_beam_flags_follow_two_dashes(demo: Path, capsys: pytest.CaptureFixture[
 
 def test_beam_flags_for_a_command_that_runs_no_pipeline(capsys: pytest.CaptureFixture[str]) -> None:
     assert code(["query", "somewhere", "--", "--runner=DirectRunner"]) == 2
-    assert "only evaluate, summarize, compact, gate, nightly and report take Beam flags" in capsys.readouterr().err
+    assert (
+        "only evaluate, summarize, compact, gate, nightly, report and preflight take Beam flags"
+        in capsys.readouterr().err
+    )
 
 
 def test_failed_records_over_the_budget_exit_5_with_the_tables_written(

@@ -1,13 +1,15 @@
 """Notices are held back, and shown where the block fails."""
 
+import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from apache_beam.utils.thread_pool_executor import UnboundedThreadPoolExecutor
 
-from pipeline import quiet
+from pipeline import jobs, quiet
 
 ROOT = Path(__file__).parents[1]
 
@@ -59,3 +61,40 @@ def test_loading_tensorflow_says_nothing():
     code = "from pipeline import quiet; quiet.load_tensorflow(verbose=False); import tensorflow as tf; tf.constant(1)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def print_in(pool):
+    pool.submit(lambda: sys.stderr.write("a worker's traceback\n")).result()
+    sys.stderr.write("ours\n")
+
+
+@pytest.mark.parametrize(("verbose", "said"), [(False, "ours\n"), (True, "a worker's traceback\nours\n")])
+def test_what_workers_in_threads_print_is_dropped_unless_verbose(capsys, verbose, said):
+    own = sys.stderr
+    with quiet.muted_tracebacks(verbose=verbose):
+        print_in(UnboundedThreadPoolExecutor())
+    assert capsys.readouterr().err == said
+    assert sys.stderr is own
+
+
+def test_a_job_that_is_left_behind_has_nothing_more_to_say(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    monkeypatch.setattr(jobs, "_given_up", ["a job"])
+    with quiet.muted_tracebacks(verbose=False):
+        pass
+    print_in(UnboundedThreadPoolExecutor())
+    assert capsys.readouterr().err == "ours\n"
+
+
+@pytest.fixture
+def prism_logger():
+    logger = logging.getLogger("PrismJobServer")
+    before = logger.propagate, list(logger.handlers)
+    yield logger
+    logger.propagate, logger.handlers = before
+
+
+def test_errors_that_a_job_server_logs_are_not_shown(capfd, prism_logger):
+    quiet.set_logging(verbose=False)
+    prism_logger.error("Bundle Failed.")
+    assert capfd.readouterr().err == ""
