@@ -11,22 +11,26 @@ from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from apache_beam.internal.gcp import auth
 from apache_beam.io.filesystems import FileSystems
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from gcp_storage_emulator.handlers import buckets
-from gcp_storage_emulator.server import RequestHandler
-from gcp_storage_emulator.storage import Storage
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from components import filesystems
 from pipeline import options
+
+try:
+    import boto3
+    from gcp_storage_emulator.handlers import buckets
+    from gcp_storage_emulator.server import RequestHandler
+    from gcp_storage_emulator.storage import Storage
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import WSGIRequestHandler, make_server
+except ImportError as error:
+    pytest.skip(f"needs boto3, moto[server] and gcp-storage-emulator: {error}", allow_module_level=True)
 
 BUCKET = "bucket"
 KINDS = ["s3", "gs"]
