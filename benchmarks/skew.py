@@ -78,7 +78,7 @@ def compare(args: argparse.Namespace, root: Path) -> None:
     records = [synthetic.example(rng, number, args.size) for number in range(args.records)]
     equal = write(root / "equal", records, 1 / SHARDS)
     skewed = write(root / "skewed", records, args.share)
-    model = synthetic.save_model(root / "model")
+    model = synthetic.save_model(root / "model", args.width)
     large = max(path.stat().st_size for path in (root / "skewed").iterdir())
     cases = {
         "equal": (equal, NEVER),
@@ -125,7 +125,7 @@ def index(root: Path, record_bytes: int) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
-    for name, default in (("records", 2048), ("size", 256), ("rounds", 5), ("ranges", 16)):
+    for name, default in (("records", 2048), ("size", 256), ("rounds", 5), ("ranges", 16), ("width", 32)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--share", type=float, default=0.9, help="of all records, in the large shard")
     parser.add_argument("--index", action="store_true", help="measure the index instead")

@@ -29,7 +29,17 @@ from components.sample_files import ShardFiles, WriteSettings
 from components.shard_records import ShardRecord
 from schemas import tables
 from schemas.errors import ReportError, UnfinishedRunError
-from schemas.records import Failure, Lineage, Progress, RunTotals, SampleKey, ScoredBatch, Shard
+from schemas.records import (
+    ByteRange,
+    Failure,
+    Lineage,
+    Progress,
+    RunTotals,
+    SampleKey,
+    ScoredBatch,
+    Shard,
+    ShardRange,
+)
 from tests.builders import sums_of
 
 SHARDS = [Shard(f"/data/{name}.tfrecord", 500 + i) for i, name in enumerate(["b", "a", "d", "c", "e"])]
@@ -399,3 +409,74 @@ def test_failures_of_a_shard_that_is_scored_again_are_no_leftover(run: Run) -> N
     assert stale == f"{run.folder('failures')}/{Path(merged).name}"
     leftovers.delete(run)
     assert names(run, "failures") == [run_files.file_name(SHARDS[1].path)]
+
+
+# ranges of shards
+
+
+def ranges_of(shard: Shard, *limits: tuple[int, int]) -> list[ShardRange]:
+    """Units that begin at these bytes with these records."""
+    ends = [*(byte for byte, _ in limits[1:]), shard.size_bytes]
+    return [
+        ShardRange(shard, ByteRange(byte, end, record, 9)) for (byte, record), end in zip(limits, ends, strict=True)
+    ]
+
+
+def score_range(unit: ShardRange, run: Run, scored: int) -> None:
+    """Commit a range of so many scored records, and one that failed."""
+    first = unit.range.first_record
+    keys = tuple(SampleKey(Lineage(unit.path, first + r, 9), f"{unit.path}#{first + r}", ("n",)) for r in range(scored))
+    counts = [[r, 1] for r in range(scored)]
+    lost = (Failure(Lineage(unit.path, first + scored, 9), None, "read", "E", "no"),)
+    batch = ScoredBatch(unit, 0, keys, sums_of(counts, counts, counts), lost, Progress(scored + 1, 77, 0, done=True))
+    ShardFiles(unit, WriteSettings(run, ("a", "b"), (0, 1), ("site",))).add(batch)
+
+
+@pytest.fixture
+def cut(fresh: Callable[[], Run]) -> Callable[[], Run]:
+    """Makes copies of the finished run with one more shard, of two ranges, among its shards."""
+
+    def make() -> Run:
+        run = fresh()
+        for unit in ranges_of(Shard("/data/bb.tfrecord", 100), (0, 0), (60, 3))[::-1]:
+            score_range(unit, run, 2)
+        finish(run, RunTotals(6, TOTALS.records + 6, TOTALS.scored + 4, TOTALS.failed + 2))
+        return run
+
+    return make
+
+
+def test_ranges_are_merged_in_the_order_of_their_records(cut: Callable[[], Run]) -> None:
+    run = cut()
+    expected = {table: in_order(rows(run, table)) for table in ("samples", "failures")}
+    compact(run)
+    assert (len(names(run)), {table: rows(run, table) for table in expected}) == (1, expected)
+    (path,) = run_files.sample_paths(run)
+    assert [(r.shard[6:8], r.range and r.range.start) for r in run_files.read_shard_records(path)] == [
+        ("a.", None), ("b.", None), ("bb", 0), ("bb", 60), ("c.", None), ("d.", None), ("e.", None),
+    ]  # fmt: skip
+
+
+def test_a_merge_of_ranges_goes_on_wherever_it_dies(
+    cut: Callable[[], Run], dying: Callable[[int, Callable[[], object]], int]
+) -> None:
+    expected = {table: in_order(rows(cut(), table)) for table in ("samples", "failures")}
+    examples = [*SHARDS, Shard("/data/bb.tfrecord", 100)]
+    for step in range(steps(dying, cut())):
+        run = cut()
+        dying(step, lambda run=run: compact(run))
+        assert not visible(run) or in_order(rows(run)) == expected["samples"], step
+        assert shards.split(examples, run)[0] == [], step
+        compact(run)
+        assert {table: rows(run, table) for table in expected} == expected, step
+
+
+def test_failures_of_a_shard_that_is_cut_anew_are_left_over(run: Run) -> None:
+    shard = Shard("/data/bb.tfrecord", 100)
+    before, *_ = ranges_of(shard, (0, 0), (50, 2))
+    score_range(before, run, 1)
+    (Path(run.folder("samples")) / run_files.file_name(shard.path, before.range)).unlink()
+    assert leftovers.find(run) == []  # it may be committed yet
+    for unit in ranges_of(shard, (0, 0), (60, 3)):
+        score_range(unit, run, 2)
+    assert leftovers.find(run) == [f"{run.folder('failures')}/{run_files.file_name(shard.path, before.range)}"]
