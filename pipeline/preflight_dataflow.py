@@ -11,6 +11,7 @@ from apache_beam.options.pipeline_options import (
     PipelineOptions,
     SetupOptions,
     StandardOptions,
+    TestOptions,
     WorkerOptions,
 )
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
@@ -54,7 +55,7 @@ def findings(flags: Sequence[str], paths: Mapping[str, Sequence[str]]) -> Iterat
             yield warning("an accelerator is asked for, but not of Dataflow", _OPTIONS, "name --runner=DataflowRunner")
         return
     yield from _local_paths(paths)
-    yield from _refused(options)
+    yield from _refused(flags)
     yield from _package(options)
     yield from _gpus(options, accelerators)
 
@@ -71,14 +72,18 @@ def _local_paths(paths: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
                 yield problem(f"Dataflow's workers cannot reach the local path {value!r}", key, "name a gs:// path")
 
 
-def _refused(options: PipelineOptions) -> Iterator[Finding]:
+def _refused(flags: Sequence[str]) -> Iterator[Finding]:
+    """What Beam's own validation says, without what it does besides: it asks for the bucket, or makes one."""
+    options = runner_options.pipeline_options(flags)
     cloud = options.view_as(GoogleCloudOptions)
-    own, cloud.dataflow_endpoint = cloud.dataflow_endpoint, ENDPOINT
-    try:
-        errors = PipelineOptionsValidator(options, DataflowRunner()).validate()
-    finally:
-        cloud.dataflow_endpoint = own
-    for error in errors:
+    cloud.dataflow_endpoint = ENDPOINT
+    options.view_as(TestOptions).dry_run = True  # asks no bucket for its policy
+    validator = PipelineOptionsValidator(options, DataflowRunner())
+    places = {name: validator.validate_gcs_path(cloud, name) for name in ("temp_location", "staging_location")}
+    errors = places["temp_location"] if all(places.values()) else []
+    if errors:  # Beam would make a bucket of its own
+        cloud.temp_location = "gs://unnamed/tmp"
+    for error in (*errors, *validator.validate()):
         yield problem(str(error).rstrip("."), "flags", "Dataflow refuses the job; mend the flag")
 
 
