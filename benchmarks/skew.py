@@ -1,14 +1,14 @@
 """One large shard among small ones against as many equal ones, with two workers: what is lost to the large one.
 
     python -m benchmarks.skew [--share 0.9] [--rounds 5]
-    python -m benchmarks.skew --index
+    python -m benchmarks.skew --index 100000 1000000
 
 The same records are in 64 equal shards, and in one that has a share of them all and 63 small ones; the latter is
 evaluated in ranges and, for comparison, uncut. Each evaluation is a process with two worker processes, TensorFlow has
 one thread in each, and they take turns. Timed is from the first sample file's begin to the last one's rename.
 
-With `--index`: seconds to index a shard of 4 GB against reading it. The file is sparse, and its records are zeros, so
-that reading costs no disk.
+With `--index`: seconds to index a shard of 4 GB against reading it, for records of so many bytes. The file is sparse
+where records are larger than pages, and the records are zeros, so that reading costs no disk.
 """
 
 import argparse
@@ -128,11 +128,11 @@ def main() -> None:
     for name, default in (("records", 2048), ("size", 256), ("rounds", 5), ("ranges", 16), ("width", 32)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--share", type=float, default=0.9, help="of all records, in the large shard")
-    parser.add_argument("--index", action="store_true", help="measure the index instead")
+    parser.add_argument("--index", type=int, nargs="+", metavar="RECORD_BYTES", help="measure the index instead")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if args.index:
-            for record_bytes in (100_000, 1_000_000):
+            for record_bytes in args.index:
                 index(Path(folder), record_bytes)
         else:
             compare(args, Path(folder))
