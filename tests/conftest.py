@@ -37,6 +37,14 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, "dict[str, pd
     return output, history.make(output)
 
 
+@pytest.fixture
+def remote(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """What is in buckets that are kept in memory, by path; it begins empty."""
+    from tests import memory_storage  # noqa: PLC0415 - as above
+
+    return memory_storage.install(monkeypatch)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def heed_ctrl_c() -> None:
     """A shell lets what it starts in the background ignore Ctrl-C: these tests, and every process they start."""

@@ -98,5 +98,8 @@ def test_two_processes_with_one_run_id_do_no_harm(
     arguments = command(settings, tmp_path)
     processes = [start(arguments) for _ in range(2)]
     said = [process.communicate(timeout=GUARD_SECONDS)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
+    ended = dict(zip([process.returncode for process in processes], said, strict=True))
+    assert 0 in ended, said
+    # its row may be hidden again by the other process before it is read back
+    assert ended.keys() == {0} or "is not complete: expected one row in" in ended[2], said
     assert_tables(tmp_path / "out", whole)

@@ -15,7 +15,6 @@ from pipeline import config_file, gating, report
 from schemas.errors import ReportError
 from tests import builders
 from tests.evaluating import evaluate
-from tests.memory_storage import MemoryStorage
 from tests.test_report_page import Reader
 
 CHECKS = [
@@ -137,17 +136,14 @@ def test_a_compacted_run_has_the_same_page(root, page):
     assert written(root) == page
 
 
-def test_a_remote_output_has_the_same_page(made, page):
-    output = "inmemory://bucket/out"
+def test_a_remote_output_has_the_same_page(made, page, remote):
+    output = "gs://bucket/out"
     for path in (made / "reports").rglob("*"):
         if path.is_file():
-            MemoryStorage.files[f"{output}/{path.relative_to(made / 'reports')}"] = path.read_bytes()
-    try:
-        path = report.write_report(settings(made, f"output={output}"), "tuesday")
-        assert path.startswith(f"{output}/gate/eval_date=")
-        assert MemoryStorage.files[path].decode() == page
-    finally:
-        MemoryStorage.files.clear()
+            remote[f"{output}/{path.relative_to(made / 'reports')}"] = path.read_bytes()
+    path = report.write_report(settings(made, f"output={output}"), "tuesday")
+    assert path.startswith(f"{output}/gate/eval_date=")
+    assert remote[path].decode() == page
 
 
 def test_models_that_are_gone_leave_image_and_truth(root):

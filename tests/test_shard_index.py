@@ -11,7 +11,6 @@ from components import cutting, samples, shard_index, tfrecord
 from components.tfrecord import Record
 from schemas.errors import ReportError, StorageError
 from schemas.records import ByteRange, Failure, OpenShard, Shard, ShardRange
-from tests.memory_storage import MemoryStorage
 
 PAYLOADS = [b"a" * 20] * 10
 FRAME = 20 + 16
@@ -220,9 +219,9 @@ def test_a_large_shard_that_is_gone_ends_the_run(tmp_path):
         cutting.units(OpenShard(Shard(str(tmp_path / "gone"), 1000)), 10)
 
 
-def test_a_shard_in_an_object_store_is_cut_and_read_alike():
-    MemoryStorage.files["inmemory://b/a.tfrecord"] = WHOLE
-    shard = Shard("inmemory://b/a.tfrecord", len(WHOLE))
+def test_a_shard_in_an_object_store_is_cut_and_read_alike(remote):
+    remote["gs://b/a.tfrecord"] = WHOLE
+    shard = Shard("gs://b/a.tfrecord", len(WHOLE))
     found = cutting.units(OpenShard(shard), 120)
     assert [unit.range for unit in found] == cut(WHOLE, 120)
     items = [item for unit in found for item in samples._records(unit)]

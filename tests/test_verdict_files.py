@@ -15,7 +15,7 @@ from components.run_files import Run
 from schemas import tables
 from schemas.errors import ReportError, StorageError
 from tests import verdicts
-from tests.memory_storage import MemoryStorage
+from tests.memory_storage import WRITTEN
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PASSED, REGRESSED = verdicts.verdict(verdicts.check()), verdicts.verdict(verdicts.check("REGRESSED"))
@@ -258,14 +258,8 @@ def test_a_blessing_whose_time_has_no_zone_is_in_utc(run):
     assert blessing.listed(run.output)[0].time == NOW
 
 
-@pytest.fixture
-def remote():
-    yield MemoryStorage.files
-    MemoryStorage.files.clear()
-
-
 def test_a_verdict_in_an_object_store(remote):
-    run = Run("inmemory://bucket/out", "2026-11-24", "n1", "c", "m")
+    run = Run("gs://bucket/out", "2026-11-24", "n1", "c", "m")
     assert verdict_files.read(run) is None
     written = verdict_files.write(run, at(NOW))
     assert set(remote) == {*written.values(), f"{run.folder('gate')}/blessing.json"}
@@ -278,8 +272,8 @@ def test_a_verdict_in_an_object_store(remote):
 
 @pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
 def test_the_time_of_a_blessing_in_an_object_store_without_details(remote):
-    run = Run("inmemory://bucket/[out]*", "2026-11-24", "n1", "c", "m")
+    run = Run("gs://bucket/[out]*", "2026-11-24", "n1", "c", "m")
     verdict_files.bless(run, NOW)
     del remote[f"{run.folder('gate')}/blessing.json"]
-    written = datetime.fromtimestamp(MemoryStorage.WRITTEN, UTC)
+    written = datetime.fromtimestamp(WRITTEN, UTC)
     assert verdict_files.blessings(run.output) == [("n1", "2026-11-24", written)]
