@@ -232,7 +232,13 @@ def test_a_run_goes_on_with_another_batch_size_and_is_refused_with_another_thres
     command = ["evaluate", f"{demo}/config.yaml", "--run-id", "keys"]
     assert code(command) == 0
     next(demo.glob("reports/samples/*/run_id=keys/*.parquet")).unlink()
-    may_change = ["batch_size=3", "foreground=[square]", "slices=[[site]]", "max_failed_fraction=0.5"]
+    may_change = [
+        "batch_size=3",
+        "shard_split_bytes=9",
+        "foreground=[square]",
+        "slices=[[site]]",
+        "max_failed_fraction=0.5",
+    ]
     assert code([*command, *(part for change in may_change for part in ("--set", change))]) == 0
     capsys.readouterr()
     assert code([*command, "--set", "threshold=0.25", "--set", "slices=[]", "--set", "input.scale=none"]) == 2
