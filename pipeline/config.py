@@ -2,13 +2,11 @@
 
 import hashlib
 import json
-import re
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from schemas import features as feature_contract
-from schemas import slice_names
 from schemas.features import FeatureKeys
 from schemas.gate import ANY, GateConfig
 from schemas.labels import IgnoreLabels, LabelOffset, LabelSettings, MaskValues
@@ -16,7 +14,7 @@ from schemas.limits import BATCH_TIMEOUT_SECONDS, MAX_PIXELS, SHARD_SPLIT_BYTES
 from schemas.model import InputSettings, ModelSettings, OutputKind
 from schemas.settings import Integer, Number, Settings
 from schemas.statistics import BootstrapConfig, SliceSpecs
-from schemas.summary import ALL, FOREGROUND
+from schemas.summary import FOREGROUND
 from schemas.tables import SLICE_FEATURES
 
 OF_THE_TABLES = ("slices", "cluster", "bootstrap", "foreground", "max_failed_fraction")
@@ -94,20 +92,6 @@ class Config(Settings):
                     f"but got {check.class_name!r}"
                 )
                 raise ValueError(msg)
-            self._check_slice(place, check.slice)
-
-    def _check_slice(self, place: int, pattern: str) -> None:
-        """Refuse a pattern that no slice spec can make a name for, before a night is spent on it."""
-        features = [[part.feature for part in spec] for spec in self.slices]
-        shapes = [slice_names.encode([(feature, ANY) for feature in spec]) for spec in features]
-        anything = "[^/]*"  # a value has no raw slash
-        possible = any(re.fullmatch(anything.join(map(re.escape, shape.split(ANY))), pattern) for shape in shapes)
-        if pattern not in (ALL, ANY) and not possible:
-            msg = (
-                f"gate.checks.{place}.slice: expected {', '.join(map(repr, (ALL, ANY, *shapes)))}, or values in the "
-                f"place of the stars, as `slices` has them, but got {pattern!r}"
-            )
-            raise ValueError(msg)
 
     @property
     def labels(self) -> LabelSettings:

@@ -1,5 +1,6 @@
 """From a config and a finished run to the gate's verdict of it: no model, no inference, no TensorFlow."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,7 +13,9 @@ from pipeline import comparison
 from pipeline import options as runner_options
 from pipeline.comparison import Comparison
 from pipeline.config import NOT_SCORING, Config
+from schemas import slice_names
 from schemas.errors import ConfigError, ReportError
+from schemas.gate import ANY
 from schemas.summary import ALL
 from schemas.verdict import INVALID, GateVerdict, Headline
 
@@ -29,7 +32,7 @@ def check_config(config: Config) -> None:
     """Refuse a config that has nothing to gate by, before anything runs.
 
     Raises:
-        ConfigError: if there are no checks.
+        ConfigError: if there are no checks, or if one is of a slice that no slice spec can make.
     """
     if not config.gate.checks:
         msg = (
@@ -37,6 +40,16 @@ def check_config(config: Config) -> None:
             "gate: {checks: [{metric: dice_mean, class: foreground, max_drop: 0.01}]}"
         )
         raise ConfigError(msg)
+    shapes = [slice_names.encode([(part.feature, ANY) for part in spec]) for spec in config.slices]
+    anything = "[^/]*"  # a value has no raw slash
+    possible = [re.compile(anything.join(map(re.escape, shape.split(ANY)))) for shape in shapes]
+    for place, check in enumerate(config.gate.checks):
+        if check.slice not in (ALL, ANY) and not any(shape.fullmatch(check.slice) for shape in possible):
+            msg = (
+                f"gate.checks.{place}.slice: expected {', '.join(map(repr, (ALL, ANY, *shapes)))}, or values in the "
+                f"place of the stars, as `slices` has them, but got {check.slice!r}"
+            )
+            raise ConfigError(msg)
 
 
 def find_run(config: Config, run_id: str | None, flags: Sequence[str]) -> tuple[FinishedRun, list[FinishedRun]]:

@@ -330,14 +330,6 @@ WRONG = [
     (checks(max_drop=False), r"gate\.checks\.0\.max_drop: expected a number, but got False"),
     (checks(min=0, min_samples=1), r"gate\.checks\.0\.min_samples: Input should be greater than or equal to 2, but"),
     (checks(min=0, too_few="pass"), r"gate\.checks\.0\.too_few: Input should be 'inconclusive' or 'skip', but got"),
-    (
-        checks(min=0, slice="sit=*"),
-        r"gate\.checks\.0\.slice: expected 'all', '\*', or values in the place of the stars",
-    ),
-    (
-        {**checks(min=0, slice="site=A/scaner=1"), "slices": ["site", ["site", "scanner"]]},
-        r"slice: expected 'all', '\*', 'site=\*', 'site=\*/scanner=\*', or values .*, but got 'site=A/scaner=1'",
-    ),
     (checks(min=0, slice=""), r"gate\.checks\.0\.slice: String should have at least 1 character"),
     (checks(**{"min": 0, "class": ""}), r"gate\.checks\.0\.class: String should have at least 1 character"),
     (
@@ -546,9 +538,3 @@ def test_yaml_merge_keys_dates_and_nulls(tmp_path):
     )
     loaded = config_file.load(str(path))
     assert (loaded.model, loaded.ignore_label, loaded.slices, loaded.input.kind) == ("2026-11-23", (), (), "encoded")
-
-
-@pytest.mark.parametrize("pattern", ["all", "*", "site=A", "site=*", "site=A*/age=[40,60)", "meta/sequence=*"])
-def test_a_gate_takes_the_slices_that_there_can_be(load, pattern):
-    slices = ["site", ["site", {"feature": "age", "edges": [40, 60]}], "meta/sequence"]
-    assert load(slices=slices, **checks(min=0, slice=pattern)).gate.checks[0].slice == pattern

@@ -210,3 +210,22 @@ def test_nightly_goes_on_with_a_finished_run_and_leaves_a_page(folder: Path) -> 
     assert command("nightly", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECKS) == 0
     (gate,) = folder.glob("reports/gate/*/run_id=v1")
     assert {path.name for path in gate.iterdir()} >= {"BLESSED", "blessing.json", "report.html", "verdict.json"}
+
+
+def of_slice(pattern: str) -> Config:
+    values = {"examples": "a", "model": "m", "output": "o", "classes": ["a", "b"]}
+    slices = ["site", ["site", {"feature": "age", "edges": [40, 60]}], "meta/sequence"]
+    check = {"metric": "dice_mean", "min": 0, "slice": pattern}
+    return Config.model_validate({**values, "slices": slices, "gate": {"checks": [check]}})
+
+
+@pytest.mark.parametrize("pattern", ["all", "*", "site=A", "site=*", "site=A*/age=[40,60)", "meta/sequence=*"])
+def test_a_gate_takes_the_slices_that_there_can_be(pattern: str) -> None:
+    gating.check_config(of_slice(pattern))
+
+
+@pytest.mark.parametrize("pattern", ["sit=*", "site=A/sequence=*", "A", "age=[40,60)"])
+def test_a_slice_that_cannot_be_is_refused_before_anything_runs(pattern: str) -> None:
+    shapes = r"'all', '\*', 'site=\*', 'site=\*/age=\*', 'meta/sequence=\*'"
+    with pytest.raises(ConfigError, match=rf"gate\.checks\.0\.slice: expected {shapes}, or values in the place of the"):
+        gating.check_config(of_slice(pattern))
