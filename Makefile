@@ -87,7 +87,7 @@ deploy-check: $(VENV)/.dev .venv-airflow/.made .venv-kfp/.made .deploy-tools/.ma
 	@if command -v go >/dev/null; then touch $@; fi
 
 test-engines: $(VENV)/.dev .engines-tools/.made ## run the same graph on Prism, job services, worker pools and, where it can be had, Flink
-	DICEBEAM_ENGINES=1 $(BIN)/python -m pytest -n 2 tests/engines
+	DICEBEAM_ENGINES=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/engines tests/test_remote.py
 
 bench: $(VENV)/.dev ## measure throughput, memory and start against what they are held to
 	$(BIN)/python -m benchmarks.throughput

@@ -24,6 +24,10 @@ from tests import buckets, builders
 from tests.buckets import Store, uploads
 from tests.evaluating import evaluate, table
 
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("DICEBEAM_ENGINES"), reason="whole runs in buckets take minutes: make test-engines runs them"
+)
+
 ROOT = Path(__file__).parents[1]
 SHARDS, GUARD_SECONDS = 4, 240
 TABLES = ["samples", "failures", "classes", "slices", "histograms", "replicates", "runs"]
