@@ -1,18 +1,16 @@
 """A SavedModel on a worker: a local copy where it is remote, and loaded once the GPU's memory is left to others."""
 
-import os
 import shutil
-import stat
-import tempfile
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from components import filesystems, fingerprints
+from components import filesystems, fingerprints, gpus, own_folder
 from components.signatures import Agreement
+from schemas.devices import DeviceSettings
 from schemas.errors import ModelError, StorageError
 from schemas.labels import LabelSettings
 from schemas.limits import BATCH_TIMEOUT_SECONDS
@@ -28,6 +26,7 @@ class ScoreSettings:
     agreement: Agreement
     model_fingerprint: str
     batch_timeout_seconds: float = BATCH_TIMEOUT_SECONDS
+    devices: DeviceSettings = field(default_factory=DeviceSettings)
 
 
 def local_copy(path: str, fingerprint: str) -> str:
@@ -38,8 +37,7 @@ def local_copy(path: str, fingerprint: str) -> str:
     """
     if not filesystems.is_remote(path):
         return path
-    cache = Path(tempfile.gettempdir()) / f"dicebeam-models-{os.getuid()}"
-    _make_own(cache)
+    cache = own_folder.make("dicebeam-models")  # a SavedModel may read and write files
     target = cache / fingerprint
     if not target.is_dir():
         partial = cache / f".{fingerprint}.{uuid.uuid4().hex[:12]}"
@@ -52,15 +50,6 @@ def local_copy(path: str, fingerprint: str) -> str:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return str(target)
-
-
-def _make_own(cache: Path) -> None:
-    """A folder that nobody else can put a model into: a SavedModel may read and write files."""
-    cache.mkdir(mode=0o700, exist_ok=True)
-    found = cache.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        msg = f"expected {cache} to be a folder that this user alone can write to; remove it, or set TMPDIR"
-        raise StorageError(msg)
 
 
 def _copy(path: str, partial: Path, fingerprint: str) -> None:
@@ -78,17 +67,11 @@ def load(settings: ScoreSettings) -> Any:  # noqa: ANN401 - TensorFlow's loaded 
 
     Raises:
         ModelError: if it cannot be loaded.
+        DeviceError: if a GPU is required and there is none.
     """
-    _grow_gpu_memory()
+    gpus.prepare(settings.devices)
     try:
         return tf.saved_model.load(local_copy(settings.model.path, settings.model_fingerprint))
     except (OSError, tf.errors.OpError, ValueError) as error:
         msg = f"model {settings.model.path}: expected a SavedModel, but it cannot be loaded: {error}"
         raise ModelError(msg) from error
-
-
-def _grow_gpu_memory() -> None:
-    """Leave the GPU's memory to others until it is used; possible before the first GPU op only."""
-    for gpu in tf.config.list_physical_devices("GPU"):
-        if not tf.config.experimental.get_memory_growth(gpu):
-            tf.config.experimental.set_memory_growth(gpu, enable=True)

@@ -17,6 +17,8 @@ from apache_beam.runners.job.utils import dict_to_struct
 from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo, FnApiRunner
 from apache_beam.runners.runner import PipelineRunner
 
+from pipeline.device_options import DeviceOptions
+
 EMBEDDED = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 """The runner in this process. Beam's own default, DirectRunner, first tries to download another one."""
 IN_PROCESS_MODES = ("in_memory", "multi_threading")
@@ -70,11 +72,11 @@ def in_this_process(options: PipelineOptions) -> bool:
 
 
 def unknown_flags(flags: Sequence[str]) -> list[str]:
-    """What no option class of Beam's Python side declares, each with the nearest one that is declared.
+    """What no option class of Beam's Python side or ours declares, each with the nearest one that is declared.
 
     They are passed on all the same: an engine's job server has options of its own.
     """
-    parser = _parser(_all_subclasses(PipelineOptions))
+    parser = _parser([*_all_subclasses(PipelineOptions), DeviceOptions])
     declared = {name for action in parser._actions for name in action.option_strings}  # noqa: SLF001 - no public list
     lines = []
     if flags and not flags[0].startswith("-"):

@@ -19,7 +19,7 @@ from components.sample_files import WriteSettings
 from components.samples import ReadSettings
 from components.saved_model import ScoreSettings
 from components.signatures import Agreement
-from pipeline import graph, tables_graph
+from pipeline import device_options, graph, tables_graph
 from pipeline import options as runner_options
 from pipeline.config import Config
 from pipeline.graph import GraphSettings
@@ -58,6 +58,7 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
     """
     started = datetime.now(UTC)
     options = runner_options.pipeline_options(flags)
+    devices = device_options.settings(options)
     filesystems.use_options(options)
     found = tuple(shards.find(config.examples))
     model = config.model_settings.model_copy(update={"path": filesystems.absolute(config.model)})
@@ -68,7 +69,7 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
         tuple(filesystems.absolute(pattern) for pattern in config.examples),
         shards.listing(found),
         ReadSettings(decode_settings(config, agreement), config.batch_size),
-        ScoreSettings(model, config.labels, agreement, run.model_fingerprint, config.batch_timeout_seconds),
+        ScoreSettings(model, config.labels, agreement, run.model_fingerprint, config.batch_timeout_seconds, devices),
         WriteSettings(run, config.classes, agreement.scored, tuple(tables.slice_columns(config.slice_features))),
         TablesSettings(
             tables_graph.summary_settings(config, run, agreement.scored),

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from apache_beam.io.filesystem import BeamIOError
 
-from components import filesystems, first_records, shards, signatures
+from components import filesystems, first_records, gpus, shards, signatures
 from components.decoding import DecodeSettings
 from components.fingerprints import model_fingerprint
 from components.saved_model import ScoreSettings
 from components.scorer import Scorer
 from components.signatures import Agreement
 from pipeline import options as runner_options
-from pipeline import plan, preflight_dataflow, preflight_flags, tables_graph
+from pipeline import plan, preflight_dataflow, preflight_devices, preflight_flags, tables_graph
 from pipeline.config import Config
 from schemas.errors import DicebeamError
 from schemas.finding import Finding, fine, problem
@@ -24,7 +24,11 @@ def findings(config: Config, flags: Sequence[str]) -> Iterator[Finding]:
     yield from preflight_flags.findings(flags)
     paths = {"examples": config.examples, "model": (config.model,), "output": (config.output,)}
     yield from preflight_dataflow.findings(flags, paths)
+    yield from preflight_devices.findings(flags)
     filesystems.use_options(runner_options.pipeline_options(flags))
+    gpus.prepare(
+        preflight_devices.without_requirement(flags)
+    )  # records are decoded with TensorFlow below, before the model is loaded
     yield _output(config.output)
     found: list[Shard] = []
     for pattern in config.examples:
