@@ -3,8 +3,8 @@
     python -m benchmarks.kernels CONFIG.yaml [--set KEY=VALUE ...]
 
 TensorFlow on Linux takes oneDNN's kernels where the CPU has AVX512_VNNI, AVX_VNNI, bfloat16 or AMX instructions, and
-Eigen's elsewhere, unless TF_ENABLE_ONEDNN_OPTS says which. Printed is how many pixels have another class, at least: half
-of the sum, over samples and classes, of the differences in predicted pixels.
+Eigen's elsewhere, unless TF_ENABLE_ONEDNN_OPTS says which. Printed is how many pixels have another class, at least:
+half of the sum, over samples and classes, of the differences in predicted pixels.
 """
 
 import argparse
