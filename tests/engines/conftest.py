@@ -59,10 +59,10 @@ def flink_local(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def flink_cluster(tmp_path_factory: pytest.TempPathFactory, worker_pool: str) -> Iterator[list[str]]:
-    """Flags for a standalone cluster with two TaskManagers, with workers of the pool."""
+def flink_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """Flags for a standalone cluster with two TaskManagers, each with a worker pool."""
     with flink.cluster(tmp_path_factory.mktemp("cluster")) as started:
-        yield started.flags(worker_pool)
+        yield started.flags
 
 
 @pytest.fixture(scope="session", params=ENGINES)

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 import zipfile
@@ -27,6 +28,7 @@ OPENED = [
 ]
 """Packages that Flink's serializers look into, which Java keeps closed from 17 on."""
 HEARTBEAT_SECONDS = 5
+BEAM_POOL = "beam-pool"
 CONFIG = {
     "jobmanager.bind-host": "localhost",
     "taskmanager.host": "localhost",
@@ -39,6 +41,7 @@ CONFIG = {
     "restart-strategy.type": "fixed-delay",  # Beam's batch jobs are not restarted without
     "restart-strategy.fixed-delay.attempts": 20,
     "restart-strategy.fixed-delay.delay": "1 s",
+    "cluster.evenly-spread-out-slots": "true",
     "taskmanager.numberOfTaskSlots": 2,
     "taskmanager.cpu.cores": 1.0,
     # what Flink's shell scripts work out from the size of the machine
@@ -92,14 +95,23 @@ def java(main: str, heap: str = "384m") -> list[str]:
     return ["java", f"-Xmx{heap}", *opens, "-cp", named or f"{LIBRARIES}/*", main]
 
 
+def _address(machine: int) -> str:
+    return f"127.0.0.{machine + 2}"
+
+
 class Cluster:
-    """One JobManager, two TaskManagers of two slots each, and a job server that submits to them."""
+    """A JobManager, a job server, and two machines of a TaskManager with two slots and a worker pool each.
+
+    A machine is an address of the loopback network; its name is BEAM_POOL there, so that each TaskManager asks the pool
+    beside it, as `localhost` would be on machines of their own.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Nothing runs before `start`."""
         self._folder = folder
-        self._rest, self._rpc, self._jobs, self._artifacts = (servers.free_port() for _ in range(4))
+        self._rest, self._rpc, self._jobs, self._artifacts, self._pool = (servers.free_port() for _ in range(5))
         self.task_managers: list[subprocess.Popen[bytes]] = []
+        self.pools: list[subprocess.Popen[bytes]] = []
         self._others: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
@@ -108,10 +120,11 @@ class Cluster:
         lines = {**CONFIG, "jobmanager.rpc.port": self._rpc, "rest.port": self._rest, "io.tmp.dirs": folder}
         (folder / "flink-conf.yaml").write_text("".join(f"{key}: {value}\n" for key, value in lines.items()))
         self._others.append(
-            self._started("job-manager", *java(JOB_MANAGER), *self._flags, "--executionMode", "cluster")
+            self._started("job-manager", *java(JOB_MANAGER), *self._configured, "--executionMode", "cluster")
         )
-        for _ in range(2):
-            self.add_task_manager()
+        for machine in range(2):
+            self.pools.append(self.start_pool(machine))
+            self.task_managers.append(self._start_task_manager(machine))
         flags = ["--job-port", self._jobs, "--artifact-port", self._artifacts, "--expansion-port", -1]
         flags += ["--flink-master", f"localhost:{self._rest}", "--artifacts-dir", folder / "artifacts"]
         self._others.append(self._started("job-server", *java(JOB_SERVER), *map(str, flags)))
@@ -119,7 +132,7 @@ class Cluster:
         self.wait(lambda: self.asked("overview")["slots-total"] == 4)
 
     @property
-    def _flags(self) -> list[str]:
+    def _configured(self) -> list[str]:
         return ["--configDir", str(self._folder)]
 
     def _started(self, name: str, *command: str) -> "subprocess.Popen[bytes]":
@@ -128,17 +141,24 @@ class Cluster:
                 command, env=servers.environment(), cwd=self._folder, stdout=out, stderr=out, start_new_session=True
             )
 
-    def add_task_manager(self) -> None:
-        """One more, with two slots."""
-        name = f"task-manager-{len(self.task_managers)}"
-        named = f"-Dtaskmanager.resource-id={name}"
-        self.task_managers.append(self._started(name, *java(TASK_MANAGER), *self._flags, named))
+    def start_pool(self, machine: int) -> "subprocess.Popen[bytes]":
+        """The pool of a machine; its workers are killed with its session."""
+        command = [sys.executable, "-m", "tests.engines.pool", _address(machine), str(self._pool)]
+        return self._started(f"pool-{machine}", *command)
 
-    def flags(self, pool: str) -> list[str]:
-        """Flags of Beam for this cluster with workers of a pool."""
+    def _start_task_manager(self, machine: int) -> "subprocess.Popen[bytes]":
+        hosts = self._folder / f"hosts-{machine}"
+        hosts.write_text(f"127.0.0.1 localhost\n{_address(machine)} {BEAM_POOL}\n")
+        virtual, *rest = java(TASK_MANAGER)
+        flags = [f"-Djdk.net.hosts.file={hosts}", *rest, *self._configured, f"-Dtaskmanager.resource-id={machine}"]
+        return self._started(f"task-manager-{machine}", virtual, *flags)
+
+    @property
+    def flags(self) -> list[str]:
+        """Flags of Beam for this cluster: a slot of each machine, so that one machine has room for all."""
         return [
             "--runner=PortableRunner", f"--job_endpoint=localhost:{self._jobs}", "--environment_type=EXTERNAL",
-            f"--environment_config={pool}", "--parallelism=2",
+            f"--environment_config={BEAM_POOL}:{self._pool}", "--parallelism=2",
         ]  # fmt: skip
 
     def asked(self, what: str) -> Any:
@@ -149,11 +169,24 @@ class Cluster:
         except OSError:
             return {"slots-total": 0}
 
-    def restarts(self) -> int:
-        """How often the newest job was restarted."""
-        newest = max(self.asked("jobs/overview")["jobs"], key=lambda job: job["start-time"])
-        (count,) = self.asked(f"jobs/{newest['jid']}/metrics?get=numRestarts")
-        return int(count["value"])
+    @property
+    def _newest(self) -> str:
+        jobs = self.asked("jobs/overview")["jobs"]
+        return f"jobs/{max(jobs, key=lambda job: job['start-time'])['jid']}"
+
+    def scoring(self) -> list[int]:
+        """Machines on which the newest job scores samples now."""
+        return [int(task["taskmanager-id"]) for task in self._scorers() if task["status"] == "RUNNING"]
+
+    def attempts(self) -> int:
+        """How often the newest job began to score samples, as Flink counts it."""
+        return max(int(task["attempt"]) for task in self._scorers()) + 1
+
+    def _scorers(self) -> list[dict[str, Any]]:
+        vertices = self.asked(self._newest)["vertices"]
+        (found,) = [vertex["id"] for vertex in vertices if "ScoreSamples" in vertex["name"]]
+        subtasks: list[dict[str, Any]] = self.asked(f"{self._newest}/vertices/{found}")["subtasks"]
+        return subtasks
 
     def wait(self, condition: Any, seconds: float = servers.START_SECONDS) -> None:
         """Until something holds.
@@ -169,7 +202,7 @@ class Cluster:
 
     def stop(self) -> None:
         """End every part."""
-        for process in (*self.task_managers, *self._others):
+        for process in (*self.task_managers, *self.pools, *self._others):
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
