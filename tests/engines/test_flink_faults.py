@@ -19,7 +19,8 @@ from tests.engines.same_tables import assert_same, tables_of
 from tests.evaluating import evaluate
 from tests.stopping import Case, Run
 
-RESTART_SECONDS = 150
+RESTART_SECONDS = 200
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
@@ -47,10 +48,11 @@ def begin(case: Case, cluster: Cluster) -> tuple[Run, int]:
     return run, machine
 
 
-def check_it_is_undisturbed(case: Case, started: Run) -> None:
-    """It ends well, with the tables of a run in this process, and nothing but them."""
-    code, errors = started.end()
-    assert code == 0, errors
+def check_it_is_undisturbed(case: Case, *attempts: Run) -> None:
+    """One ends well at least, with the tables of a run in this process, and nothing but them."""
+    ended = [attempt.end() for attempt in attempts]
+    assert min(ended)[0] == 0, ended
+    assert all(code == 0 or "is not complete: expected one row in" in errors for code, errors in ended), ended
     config = config_file.load(str(case.config), [])
     outcome = run.outcome(summary_plan.make_plan(config, "night", []).run)
     undisturbed = evaluate(config.model_copy(update={"output": f"{case.output}-undisturbed"}), "night")
@@ -72,26 +74,26 @@ def test_a_killed_worker_pool(case: Case, cluster: Cluster) -> None:
 
 
 def test_a_killed_task_manager(case: Case, cluster: Cluster) -> None:
-    """The machine that is left does the work of both."""
+    """The machine that is left does the work of both; the worker of the lost one ends by itself."""
     started, machine = begin(case, cluster)
     os.killpg(cluster.task_managers[machine].pid, signal.SIGKILL)
     cluster.wait(lambda: case.begun() == 2 and cluster.scoring() == [1 - machine], RESTART_SECONDS)
+    cluster.wait(lambda: not servers.in_session(cluster.pools[machine].pid), RESTART_SECONDS)
     case.gate.touch()
     check_it_is_undisturbed(case, started)
     assert cluster.attempts() >= 2
 
 
 def test_two_attempts_of_one_shard_at_once(case: Case, cluster: Cluster) -> None:
-    """A TaskManager that only hangs is given up; its worker goes on and commits the same shard a second time."""
-    started, machine = begin(case, cluster)
-    os.killpg(cluster.task_managers[machine].pid, signal.SIGSTOP)
+    """The cluster and this machine score it under one run id; each commits a file, and one is there in the end."""
+    started, _ = begin(case, cluster)
+    again = Run(case)
     cluster.wait(lambda: case.begun() == 2, RESTART_SECONDS)
-    assert servers.in_session(cluster.pools[machine].pid), "the worker of the first attempt is there"
     case.gate.touch()
-    commits = set()
+    commits: set[int] = set()
     deadline = time.monotonic() + RESTART_SECONDS
     while len(commits) < 2:
         commits |= {path.stat().st_ino for path in case.output.glob("samples/*/*/part-1*.parquet")}
-        assert time.monotonic() < deadline, "both attempts commit, each a file of its own"
+        assert time.monotonic() < deadline, "expected a file of each attempt"
         time.sleep(0.001)
-    check_it_is_undisturbed(case, started)
+    check_it_is_undisturbed(case, started, again)
