@@ -26,9 +26,8 @@ def findings(config: Config, flags: Sequence[str]) -> Iterator[Finding]:
     yield from preflight_dataflow.findings(flags, paths)
     yield from preflight_devices.findings(flags)
     filesystems.use_options(runner_options.pipeline_options(flags))
-    gpus.prepare(
-        preflight_devices.without_requirement(flags)
-    )  # records are decoded with TensorFlow below, before the model is loaded
+    # before records are decoded with TensorFlow, which comes before the model is loaded
+    gpus.prepare(preflight_devices.without_requirement(flags))
     yield _output(config.output)
     found: list[Shard] = []
     for pattern in config.examples:

@@ -152,6 +152,11 @@ MEMORY_ERRORS = [
 ]
 
 
+@pytest.mark.parametrize("error", MEMORY_ERRORS, ids=str)
+def test_what_is_said_where_memory_runs_out(error):
+    assert model_faults.is_memory(error)
+
+
 def test_other_errors_of_a_device_are_not_taken_for_memory():
     for kind, text in (("InternalError", "CUDA_ERROR_LAUNCH_FAILED"), ("InvalidArgumentError", "ALLOC_FAILED")):
         assert not model_faults.is_memory(getattr(tf.errors, kind)(None, None, text))
