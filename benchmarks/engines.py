@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument(
         "--flink",
         action="store_true",
-        help="and on a Flink cluster, which `make test-engines` fetches; its start is not measured",
+        help="and on a cluster of Flink; its own start is not measured",
     )
     parser.add_argument("--prism", default=".engines-tools/prism", help="the binary; left out where it is not there")
     args = parser.parse_args()

@@ -7,9 +7,9 @@
 Every engine's flags are given as one argument, `--two="--runner=FlinkRunner ..."`; without them the embedded runner's
 worker processes are measured. `--flink` starts the cluster of the tests, two machines with a worker each on loopback
 (`make test-engines` fetches it). TensorFlow takes its number of threads from the environment, which worker processes
-and that cluster inherit; workers that another server starts have to be given it there. Images are decoded in Python threads
-of the worker, so one TensorFlow thread is not one busy core: printed is also how many cores one worker kept busy, where
-the workers are processes of the command.
+and that cluster inherit; workers that another server starts have to be given it there. Images are decoded in Python
+threads of the worker, so one TensorFlow thread is not one busy core: printed is also how many cores one worker kept
+busy, where the workers are processes of the command.
 
 A round is four commands: few and all records, with one worker and with two. The start, which is the same work for every
 worker, is in both: seconds(all) - seconds(few) is what is left of the records alone. Ratios are taken in each round,
