@@ -24,6 +24,7 @@ class DecodeSettings:
     channels: colour channels the model wants, 0 to keep what the file has.
     multi_label: masks may have one channel for each class.
     max_pixels: an image or mask that claims more is refused before it is decoded.
+    required: features that a record must have beside those, because a transform reads them.
     """
 
     features: FeatureKeys
@@ -34,6 +35,7 @@ class DecodeSettings:
     channels: int = 0
     multi_label: bool = False
     max_pixels: int = MAX_PIXELS
+    required: tuple[str, ...] = ()
 
 
 def decode(record: Record, settings: DecodeSettings) -> Sample | Failure:
@@ -44,6 +46,8 @@ def decode(record: Record, settings: DecodeSettings) -> Sample | Failure:
         example = examples.parse(record.data)
         sample_id = examples.sample_id(example, settings.features.sample_id, f"{lineage.shard}#{lineage.record}")
         slices = tuple(examples.text(example, key) for key in settings.slice_features)
+        for key in settings.required:
+            examples.values(example, key)
         mask, ignored = _mask(example, settings)
         image, bucket = _image(example, record.data, mask, settings)
     except SampleError as error:

@@ -30,15 +30,16 @@ class Scorer:
     """
 
     def __init__(self, settings: ScoreSettings) -> None:
-        """Load the SavedModel.
+        """Load the SavedModel, and the transform before it where there is one.
 
         Raises:
-            ModelError: if it cannot be loaded.
+            ModelError: if one of them cannot be loaded.
         """
         self._loaded = saved_model.load(settings)  # the signature's function holds the variables only weakly
         self._settings = settings
         signature = self._loaded.signatures[settings.agreement.signature]
-        self._score = scoring.score_function(signature, settings.agreement, settings.model, settings.labels)
+        transform = saved_model.load_inputs(settings)
+        self._score = scoring.score_function(signature, settings.agreement, settings.model, settings.labels, transform)
         self._largest: dict[tuple[Any, ...], int] = {}
         self._scored_before: set[tuple[Any, ...]] = set()
 
