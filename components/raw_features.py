@@ -45,6 +45,20 @@ def is_required(how: Any) -> bool:  # noqa: ANN401 - FixedLenFeature or another 
     return isinstance(how, tf.io.FixedLenFeature) and how.default_value is None
 
 
+def describe(how: Any) -> str:  # noqa: ANN401 - as above
+    """What records need for a raw feature, in a few words."""
+    if how is None:
+        return "not known without metadata/"
+    if isinstance(how, tf.io.SparseFeature):
+        keys = [how.index_key] if isinstance(how.index_key, str) else how.index_key
+        return f"values of {how.value_key} at {', '.join(keys)}"
+    if isinstance(how, tf.io.RaggedFeature):
+        return f"values of {how.value_key}" + (" in rows" if how.partitions else "")
+    if isinstance(how, tf.io.VarLenFeature):
+        return "any number of values"
+    return "required" if how.default_value is None else f"{how.default_value!r} where it is missing"
+
+
 def _of_type(spec: tf.TypeSpec) -> Any:  # noqa: ANN401 - FixedLenFeature or VarLenFeature
     shape = spec.shape[1:]
     if isinstance(spec, tf.TensorSpec) and shape.is_fully_defined():

@@ -41,8 +41,9 @@ class Transform:
 
     def needed(self, wanted: Iterable[str]) -> tuple[str, ...]:
         """Raw features that transformed ones depend on, sorted."""
-        sources = _sources(_heads(self, wanted)[0])
-        return tuple(name for name in sorted(self.takes) if sources & self._places(name))
+        sources = _upstream(tensor.op for tensor in _ends(self, wanted))
+        placeholders = _placeholders(self)
+        return tuple(name for name in sorted(self.takes) if sources & {tensor.op.name for tensor in placeholders[name]})
 
     def required(self, wanted: Iterable[str]) -> tuple[str, ...]:
         """Keys that a record must have for transformed features: those of dense raw features without a default.
@@ -60,9 +61,6 @@ class Transform:
                 )
                 raise ModelError(msg)
         return tuple(name for name, how in found.items() if raw_features.is_required(how))
-
-    def _places(self, name: str) -> set[str]:
-        return {placeholder.op.name for placeholder in _placeholders(self)[name]}
 
 
 def load(folder: str, path: str | None = None) -> Transform:
@@ -88,7 +86,7 @@ def load(folder: str, path: str | None = None) -> Transform:
     function = getattr(function, "concrete_functions", [function])[0]
     if function is None:
         old = _OF_TENSORFLOW_1 in getattr(loaded, "signatures", {})
-        why = "it was made with force_tf_compat_v1" if old else f"{GRAPH}/ is another SavedModel"
+        why = "it was made with force_tf_compat_v1; make it again without" if old else f"{GRAPH}/ is another SavedModel"
         msg = f"transform {path}: expected a graph that tensorflow-transform made for TensorFlow 2, but {why}"
         raise ModelError(msg)
     (takes,), _ = function.structured_input_signature
@@ -110,30 +108,19 @@ def function_of(transform: Transform, wanted: Sequence[str]) -> Apply:
     A ragged feature is dense where all its rows are as long as each other, as those of images of one size are; the
     function raises InvalidArgumentError where they are not.
     """
-    heads, guards = _heads(transform, wanted)
-    needed = transform.needed(wanted)
-    part = _subgraph(transform, [*heads, *guards])
+    ends, needed = _ends(transform, wanted), transform.needed(wanted)
+    part = _part(transform, wanted)
+    there = {node.name for node in part.node}
     placeholders = _placeholders(transform)
     captured = transform.function.graph.inputs[sum(map(len, placeholders.values())) :]
 
     def apply(serialized: tf.Tensor) -> Features:
         parsed = tf.io.parse_example(serialized, {name: transform.parsing[name] for name in needed})
-        fed = {
-            placeholder.op.name: component
-            for name in needed
-            for placeholder, component in zip(placeholders[name], _components(parsed[name]), strict=True)
-        }
-        fed |= {
-            inside.op.name: tf.identity(outside)
-            for inside, outside in zip(captured, transform.function.captured_inputs, strict=True)
-        }
-        there = {node.name for node in part.node}
-        fed = {f"{name}:0": tensor for name, tensor in fed.items() if name in there}
-        names = [*(head.name for head in heads), *(guard.name for guard in guards)]
-        found = tf.graph_util.import_graph_def(part, fed, names, name=NAME)
-        tensors, operations = found[: len(heads)], found[len(heads) :]
-        with tf.control_dependencies(operations):
-            flat = iter([tf.identity(tensor) for tensor in tensors])
+        fed = list(zip(captured, map(tf.identity, transform.function.captured_inputs), strict=True))
+        for name in needed:
+            fed += zip(placeholders[name], _components(parsed[name]), strict=True)
+        mapped = {inside.name: outside for inside, outside in fed if inside.op.name in there}
+        flat = iter(tf.graph_util.import_graph_def(part, mapped, [end.name for end in ends], name=NAME))
         return {name: _dense(name, transform.gives[name], flat) for name in wanted}
 
     spec = tf.TensorSpec([None], tf.string)
@@ -156,42 +143,48 @@ def _placeholders(transform: Transform) -> dict[str, list[tf.Tensor]]:
     return {name: [next(inputs) for _ in _components(spec)] for name, spec in sorted(transform.takes.items())}
 
 
-def _heads(transform: Transform, wanted: Iterable[str]) -> tuple[list[tf.Tensor], list[tf.Operation]]:
-    """The tensors of some transformed features, and the operations (assertions) that must succeed beside them.
-
-    TensorFlow lets every output of a function wait for every assertion in it. Of these only those count that are
-    about the same raw features; one that looks at a label is not asked where there are no labels.
-    """
+def _ends(transform: Transform, wanted: Iterable[str]) -> list[tf.Tensor]:
+    """The tensors of the graph that transformed features are made of, in the order of these and their components."""
     outputs = iter(transform.function.outputs)
     by_name = {name: [next(outputs) for _ in _components(spec)] for name, spec in sorted(transform.gives.items())}
-    ends = [tensor for name in wanted for tensor in by_name[name]]
-    heads = [end.op.inputs[0] if end.op.type == "Identity" else end for end in ends]
-    raw = {place.op.name for places in _placeholders(transform).values() for place in places}
-    needed = _sources(heads) & raw
-    waiting = {op.name: op for end in ends if end.op.type == "Identity" for op in end.op.control_inputs}
-    return heads, [op for op in waiting.values() if _sources([op]) & raw <= needed]
+    return [tensor for name in wanted for tensor in by_name[name]]
 
 
-def _sources(ends: Iterable[tf.Tensor | tf.Operation]) -> set[str]:
-    """Names of all operations that some depend on, themselves among them."""
-    return {operation.name for operation in _upstream(ends)}
-
-
-def _upstream(ends: Iterable[tf.Tensor | tf.Operation]) -> Iterator[tf.Operation]:
-    waiting, seen = [getattr(end, "op", end) for end in ends], set()
+def _upstream(operations: Iterable[tf.Operation]) -> set[str]:
+    """Names of the operations that some take values from, directly or not, and their own."""
+    waiting, seen = list(operations), set()
     while waiting:
         operation = waiting.pop()
         if operation.name not in seen:
             seen.add(operation.name)
-            yield operation
-            waiting += [*(tensor.op for tensor in operation.inputs), *operation.control_inputs]
+            waiting += [tensor.op for tensor in operation.inputs]
+    return seen
 
 
-def _subgraph(transform: Transform, ends: Iterable[tf.Tensor | tf.Operation]) -> tf.compat.v1.GraphDef:
-    kept = _sources(ends)
+def _part(transform: Transform, wanted: Sequence[str]) -> tf.compat.v1.GraphDef:
+    """The part of the graph that some transformed features take values from, with the assertions that are about it.
+
+    TensorFlow lets every output of a function wait for every assertion in it, and these for each other. Here one
+    waits no more for what needs other raw features: what asks for a label is not asked where there are no labels.
+    """
+    ends = [tensor.op for tensor in _ends(transform, wanted)]
+    raw = {place.op.name for places in _placeholders(transform).values() for place in places}
+    fed = _upstream(ends) & raw
+    kept: dict[str, set[str]] = {}
+    waiting = list(ends)
+    while waiting:
+        operation = waiting.pop()
+        if operation.name not in kept:
+            before = [each for each in operation.control_inputs if _upstream([each]) & raw <= fed]
+            kept[operation.name] = {f"^{each.name}" for each in before}
+            waiting += [*(tensor.op for tensor in operation.inputs), *before]
     whole = transform.function.graph.as_graph_def()
     part = tf.compat.v1.GraphDef(versions=whole.versions, library=whole.library)
-    part.node.extend(node for node in whole.node if node.name in kept)
+    for node in whole.node:
+        if node.name in kept:
+            new = part.node.add()
+            new.CopyFrom(node)
+            new.input[:] = [name for name in node.input if not name.startswith("^") or name in kept[node.name]]
     return part
 
 

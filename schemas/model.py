@@ -57,8 +57,8 @@ class InputSettings(Settings):
         useless = [key for key, value in others.items() if value is not None]
         if useless:
             msg = (
-                f"{', '.join(useless)}: with a transform that alone decides what the signature takes, all inputs of "
-                "which are fed by name (or by `feed`); leave it out"
+                f"{', '.join(useless)}: leave it out; the transform alone decides what the signature takes, and all of "
+                "its inputs are fed, by name or by `feed`"
             )
             raise ValueError(msg)
         return self
