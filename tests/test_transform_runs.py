@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from components import baselines, decoding, fingerprints, replay, run_tables, runs_row, saved_model, tfrecord
+from components import decoding, fingerprints, replay, run_tables, runs_row, saved_model, tfrecord
 from components.replay import Replayer
 from components.scorer import Scorer
 from pipeline import cli, config_file, gating, plan, preflight, report_models, summary_plan
@@ -189,13 +189,6 @@ def test_another_transform_is_to_the_gate_what_another_model_is(folder, other, m
     assert reason.startswith(f"the transform is another one: {made_transform} (")
     assert f" -> {folder}/other (" in reason
     assert reason.endswith("; the model is the same")
-
-
-def test_the_previous_run_may_differ_in_its_transform_alone(first, other):
-    _, runs = gating.find_run(other, "other", [])
-    both = {past.run_id: past for past in runs if past.run_id in ("first", "other")}
-    found, _ = baselines.find("previous", both["other"], list(both.values()), [])
-    assert found.run_id == first.run.run_id
 
 
 def test_a_summary_keeps_what_only_the_row_knows(folder, other):
