@@ -104,6 +104,30 @@ def test_the_counts_do_not_depend_on_the_shards(settings, folder, first):
     assert table(first, "runs").digest[0] == table(other, "runs").digest[0]
 
 
+def test_images_of_several_sizes_have_the_counts_of_numpy(tmp_path, made_transform):
+    rng = np.random.default_rng(5)
+    sizes = [(4, 6), (6, 4), (4, 6), (8, 8), (6, 4), (4, 6)]
+    images = [rng.permutation(3 * h * w).reshape(h, w, 3).astype(np.uint8) for h, w in sizes]  # no two are equal
+    masks = [rng.integers(0, 3, size).astype(np.uint8) for size in sizes]
+    records = [builders.sample(*pair, f"{i}.png") for i, pair in enumerate(zip(images, masks, strict=True))]
+    builders.write_shard(tmp_path / "data/part-0", records)
+    model = save_bare(tmp_path / "m", lambda image: {"p": tf.nn.softmax(image)}, image=IMAGES)
+    config = {
+        "examples": f"{tmp_path}/data/*",
+        "model": model,
+        "output": f"{tmp_path}/out",
+        "classes": ["a", "b", "c"],
+        "input": {"transform": made_transform, "feed": {"image": "unit"}},
+    }
+    rows = table(evaluate(config), "samples").set_index(["sample_id", "class_id"])
+    for index, (image, mask) in enumerate(zip(images, masks, strict=True)):
+        predicted = image.argmax(-1)
+        for class_id in range(3):
+            found = rows.loc[(f"{index}.png", class_id)]
+            assert found.true_positives == np.sum((predicted == class_id) & (mask == class_id))
+            assert found.false_positives == np.sum((predicted == class_id) & (mask != class_id))
+
+
 def test_real_images_have_the_counts_of_the_model_that_parses_them_itself(real_data, tmp_path, made_transform):
     config = {
         "examples": f"{real_data}/camvid/tfrecord/val-00000*.tfrecord",
