@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests import reflection
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -61,9 +59,3 @@ def heed_ctrl_c() -> None:
     """A shell lets what it starts in the background ignore Ctrl-C: these tests, and every process they start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.fixture(autouse=True)
-def remember_reflection() -> None:
-    """Hundreds of small pipelines, of which Beam asks the same."""
-    reflection.remember()

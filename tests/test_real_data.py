@@ -22,9 +22,9 @@ VOID_IS_NO_CLASS = {"mask_values": {**{i: i for i in range(VOID)}, VOID: None}}
 VOID_IS_IGNORED = {"ignore_label": VOID}
 
 
-def camvid(root: Path, tmp_path: Path, model: str, shards: str = "test-*", **more: Any) -> dict[str, Any]:
+def camvid(root: Path, tmp_path: Path, model: str, split: str = "test", **more: Any) -> dict[str, Any]:
     return {
-        "examples": f"{root}/camvid/tfrecord/{shards}.tfrecord",
+        "examples": f"{root}/camvid/tfrecord/{split}-*.tfrecord",
         "model": f"{root}/camvid/models/{model}",
         "output": str(tmp_path),
         "classes": CAMVID,
@@ -33,11 +33,7 @@ def camvid(root: Path, tmp_path: Path, model: str, shards: str = "test-*", **mor
 
 
 class Case(NamedTuple):
-    """A model, how it is called, and the truth; `network` has the same weights and gives the near ties.
-
-    `v1` is held on every sample, the others, and other ways to call it, on the first two shards of the four.
-    `tests/test_real_gate.py` evaluates `v3_noisy` whole.
-    """
+    """A model, how it is called, and the truth; `network` has the same weights and gives the near ties."""
 
     network: str
     model: str
@@ -48,10 +44,6 @@ class Case(NamedTuple):
     signature: str = "serving_default"
     output: str | None = None
     logits: bool = False
-
-    @property
-    def shards(self) -> str:
-        return "*" if self.model == "v1" else "0000[01]-of-00004"
 
     def loop(self, root: Path) -> plain.Model:
         return plain.Model(
@@ -80,15 +72,9 @@ CASES = {
 }
 
 
-def in_two_shards(root: Path) -> list[str]:
-    samples = pd.read_csv(root / "camvid/truth/samples__test.csv")
-    return sorted(samples[samples.shard.str.contains("-0000[01]-of-")].sample_id)
-
-
 def near_ties(root: Path, network: str, split: str = "test", ignored: int | None = VOID) -> pd.DataFrame:
-    """Counts by the loop, with where they may differ on another machine; of all samples for `v1`."""
-    pattern = f"{split}-*.tfrecord" if network == "v1" else f"{split}-0000[01]-*.tfrecord"
-    shards = tuple(sorted((root / "camvid/tfrecord").glob(pattern)))
+    """Counts of all samples by the loop, with where they may differ on another machine."""
+    shards = tuple(sorted((root / "camvid/tfrecord").glob(f"{split}-*.tfrecord")))
     return plain.counts(plain.predict(plain.Model(root / "camvid/models" / network), shards), len(CAMVID), ignored)
 
 
@@ -111,12 +97,10 @@ def assert_sums_are_those_of(truth: pd.DataFrame, samples: pd.DataFrame) -> None
 def test_camvid_counts_are_exact(name: str, real_data: Path, tmp_path: Path) -> None:
     case = CASES[name]
     more = case.config if case.config is VOID_IS_NO_CLASS else {**case.config, **VOID_IS_IGNORED}
-    outcome = evaluate(camvid(real_data, tmp_path, case.model, f"{case.split}-{case.shards}", **more))
+    outcome = evaluate(camvid(real_data, tmp_path, case.model, case.split, **more))
     assert outcome.valid
     samples = table(outcome, "samples")
     found, truth = plain.of_table(samples), plain.of_truth(real_data / f"camvid/truth/{case.truth}.csv")
-    if case.model != "v1":
-        truth = truth.loc[in_two_shards(real_data)]
     ignored = more.get("ignore_label")
     here = near_ties(real_data, case.network, case.split, ignored)
     plain.assert_same(found, here if case.model == case.network else first_shard(real_data, case))
@@ -124,13 +108,11 @@ def test_camvid_counts_are_exact(name: str, real_data: Path, tmp_path: Path) -> 
     assert_sums_are_those_of(truth, samples)
 
 
-@pytest.mark.parametrize(("model", "shards", "scored"), [("v1", "test-*", 3307), ("v2", "test-00000-*", 827)])
-def test_hippocampus_counts_are_exact_from_logits(
-    model: str, shards: str, scored: int, real_data: Path, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("model", ["v1", "v2"])
+def test_hippocampus_counts_are_exact_from_logits(model: str, real_data: Path, tmp_path: Path) -> None:
     root = real_data / "hippocampus"
     config = {
-        "examples": f"{root}/tfrecord/{shards}.tfrecord",
+        "examples": f"{root}/tfrecord/test-*.tfrecord",
         "model": f"{root}/models/{model}",
         "output": str(tmp_path),
         "classes": HIPPOCAMPUS,
@@ -139,11 +121,10 @@ def test_hippocampus_counts_are_exact_from_logits(
     }
     outcome = evaluate(config)
     samples = table(outcome, "samples")
-    assert outcome.row["scored"] == scored
+    assert outcome.row["scored"] == 3307
     loop = plain.Model(root / "models" / model, logits=True, batch=64)
-    here = plain.counts(plain.predict(loop, tuple(sorted((root / "tfrecord").glob(f"{shards}.tfrecord")))), 3)
+    here = plain.counts(plain.predict(loop, tuple(sorted((root / "tfrecord").glob("test-*.tfrecord")))), 3)
     found, truth = plain.of_table(samples), plain.of_truth(root / f"truth/{model}__test.csv")
-    truth = truth.loc[here.index.unique("sample_id")]
     plain.assert_same(found, here)
     plain.assert_moved_at_near_ties(found, truth, here)
     assert_sums_are_those_of(truth, samples)
@@ -152,10 +133,9 @@ def test_hippocampus_counts_are_exact_from_logits(
 
 def test_class_id_output_gives_the_same_counts(real_data: Path, tmp_path: Path) -> None:
     more = {"output_name": "class_ids", "output_kind": "class_ids", **VOID_IS_IGNORED}
-    case = Case("v1", "v1_multi", more, "v1__test__ignore11", output="class_ids")
-    samples = table(evaluate(camvid(real_data, tmp_path, case.model, f"test-{case.shards}", **more)), "samples")
-    found, truth = plain.of_table(samples), plain.of_truth(real_data / f"camvid/truth/{case.truth}.csv")
-    truth = truth.loc[in_two_shards(real_data)]
+    samples = table(evaluate(camvid(real_data, tmp_path, "v1_multi", **more)), "samples")
+    found, truth = plain.of_table(samples), plain.of_truth(real_data / "camvid/truth/v1__test__ignore11.csv")
+    case = Case("v1", "v1_multi", {}, "", output="class_ids")
     plain.assert_same(found, first_shard(real_data, case))
     plain.assert_moved_at_near_ties(found, truth, near_ties(real_data, "v1"))
     np.testing.assert_array_equal(samples.soft_predicted, samples.true_positives + samples.false_positives)
