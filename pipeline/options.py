@@ -8,6 +8,7 @@ from apache_beam.options.pipeline_options import (
     DirectOptions,
     GoogleCloudOptions,
     PipelineOptions,
+    PortableOptions,
     S3Options,
     SetupOptions,
     StandardOptions,
@@ -69,6 +70,13 @@ def is_embedded(options: PipelineOptions) -> bool:
 def in_this_process(options: PipelineOptions) -> bool:
     """Whether the workers are threads of this process."""
     return is_embedded(options) and options.view_as(DirectOptions).direct_running_mode in IN_PROCESS_MODES
+
+
+def models_here(options: PipelineOptions) -> bool:
+    """Whether this process loads the model: its threads are the workers, of the embedded runner or by LOOPBACK."""
+    prism = str(options.view_as(StandardOptions).runner).endswith("PrismRunner")
+    kind = options.view_as(PortableOptions).environment_type or ("LOOPBACK" if prism else None)
+    return in_this_process(options) or (kind == "LOOPBACK" and not is_embedded(options))
 
 
 def unknown_flags(flags: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, PortableOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 
 from components import gpus
 from pipeline import device_options, preflight_dataflow, preflight_flags
@@ -70,6 +70,4 @@ def _copies(options: PipelineOptions, copies: int) -> Iterator[Finding]:
 
 def _here(options: PipelineOptions) -> bool:
     """Whether the model is loaded on this machine."""
-    prism = preflight_flags.short_runner(options) == "PrismRunner"
-    kind = options.view_as(PortableOptions).environment_type or ("LOOPBACK" if prism else None)
-    return runner_options.is_embedded(options) or kind == "LOOPBACK"
+    return runner_options.is_embedded(options) or runner_options.models_here(options)

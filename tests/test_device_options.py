@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components import gpus
+from components import agreements, gpus
 from pipeline import arguments, cli, device_options, options, plan, preflight_devices
 from pipeline.config import Config
 from schemas.devices import DeviceSettings
@@ -115,6 +115,35 @@ def test_a_run_without_the_gpu_that_it_requires_ends_before_anything_is_scored(
 def test_a_process_with_one_of_the_copies_gives_the_numbers_that_it_always_gives(config: dict[str, Any]) -> None:
     runs = [evaluate({**config, "output": f"{config['output']}{i}"}, "r1", f) for i, f in enumerate(([], [ONE_COPY]))]
     assert runs[0].row["digest"] == runs[1].row["digest"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ([], DeviceSettings()),
+        (["--require_gpu", "--gpu_memory_mb=7"], DeviceSettings(gpu_memory_mb=7)),
+        (["--runner=PrismRunner"], DeviceSettings()),
+        (["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK"], DeviceSettings()),
+        (["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=EXTERNAL"], "hidden"),
+        ([PROCESSES], "hidden"),
+        (list(DATAFLOW), "hidden"),
+    ],
+)
+def test_a_transform_is_loaded_by_the_plan_after_its_gpu_is_set_or_hidden(
+    config: dict[str, Any], monkeypatch: pytest.MonkeyPatch, flags: list[str], expected: object
+) -> None:
+    done: list[object] = []
+
+    def agree(*_: object) -> None:
+        raise ConfigError("the transform is loaded now")
+
+    monkeypatch.setattr(plan, "fingerprint_of_transform", lambda _: "f")
+    monkeypatch.setattr(agreements, "agree", agree)
+    monkeypatch.setattr(gpus, "prepare", done.append)
+    monkeypatch.setattr(gpus, "hide", lambda _: done.append("hidden"))
+    with pytest.raises(ConfigError, match="is loaded now"):
+        plan.make_plan(Config.model_validate(config), None, flags)
+    assert done == [expected]
 
 
 # preflight
