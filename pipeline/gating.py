@@ -15,8 +15,7 @@ from pipeline.comparison import Comparison
 from pipeline.config import NOT_SCORING, Config
 from schemas import slice_names
 from schemas.errors import ConfigError, ReportError
-from schemas.gate import ANY
-from schemas.summary import ALL
+from schemas.summary import ALL, ANY
 from schemas.verdict import INVALID, GateVerdict, Headline
 
 
