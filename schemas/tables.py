@@ -21,7 +21,7 @@ ROWS = {
     "replicates": "one row for each run, slice, class and bootstrap replicate; class_id is NULL for the foreground",
     "failures": "one row for each record that could not be scored",
     "runs": "one row for each finished run",
-    "verdicts": "one row for each run that was gated, limit of a check, slice and class",
+    "verdicts": "one row for each run that was gated, limit of a check, slice and class (or channel of the data)",
 }
 """What a row of each table is."""
 OF_A_RUN = TABLES[:-1]
@@ -143,10 +143,12 @@ VERDICTS = pa.schema(
     [
         *_of(pa.string(), "metric slice"),
         *_of(pa.int32(), "class_id"),
-        *_of(pa.string(), "class_name limit_name"),
+        *_of(pa.string(), "class_name"),
+        *_of(pa.int32(), "channel"),
+        *_of(pa.string(), "limit_name"),
         *_of(pa.float64(), "threshold"),
         *_of(pa.string(), "verdict"),
-        *_of(pa.bool_(), "improved"),
+        *_of(pa.bool_(), "decides improved"),
         *_of(pa.float64(), "value baseline difference low high p_value"),
         *_of(pa.int64(), "n_pairs"),
         *_of(pa.float64(), "minimum_detectable_drop"),

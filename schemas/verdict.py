@@ -122,8 +122,7 @@ class GateVerdict:
     @property
     def counts(self) -> dict[str, int]:
         """How many checks, those of the data too, have each verdict, gravest first; what none has is left out."""
-        found = [check.verdict for check in (*self.checks, *self.drift)]
-        return {name: found.count(name) for name in (*EXIT_CODES, SKIPPED) if name in found}
+        return counted((*self.checks, *self.drift))
 
     def to_json(self) -> str:
         """As JSON, indented, ASCII alone; numbers that are not finite do not occur."""
@@ -145,6 +144,12 @@ class GateVerdict:
 def _known(kind: Any, values: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - a dataclass
     names = {field.name for field in fields(kind)}
     return {name: value for name, value in values.items() if name in names}
+
+
+def counted(checks: Iterable[CheckVerdict]) -> dict[str, int]:
+    """How many checks have each verdict, gravest first."""
+    found = [check.verdict for check in checks]
+    return {name: found.count(name) for name in (*EXIT_CODES, SKIPPED) if name in found}
 
 
 def gravest(verdicts: Iterable[str]) -> str:
