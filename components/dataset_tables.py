@@ -1,0 +1,49 @@
+"""What `dicebeam analyze` found in the data of a run, read back to be held against another run's."""
+
+from typing import Any
+
+from components import run_tables
+from components.drift import Channel, ClassCount, Dataset
+from components.run_files import Run
+from components.run_tables import FinishedRun
+from schemas.summary import ALL
+
+DONE = "done"
+
+
+def is_analyzed(run: Run) -> bool:
+    """Whether the data of a run were analyzed: the row of `datasets` is written last."""
+    return bool(run_tables.read(run, "datasets").num_rows)
+
+
+def read(past: FinishedRun) -> Dataset | None:
+    """The data of a run; None where they were not analyzed, or not to the end."""
+    rows = run_tables.read(past.run, "datasets").to_pylist()
+    if not rows:
+        return None
+    channels = run_tables.read(past.run, "dataset_channels").to_pylist()
+    classes = run_tables.read(past.run, "dataset_classes").to_pylist()
+    (of_all,) = run_tables.read(past.run, "dataset_slices", [ALL]).to_pylist() or [None]
+    return Dataset(
+        samples=of_all["n_samples"] if of_all else 0,
+        pixels=of_all["pixels"] - of_all["ignored_pixels"] if of_all else 0,
+        channels={row["channel"]: Channel(row["mean"], row["std"]) for row in channels},
+        classes={row["class_name"]: ClassCount(row["class_id"], row["pixels"], row["samples"]) for row in classes},
+        unsound=unsound(rows[0], past.row),
+    )
+
+
+def unsound(dataset: dict[str, Any], run: dict[str, Any]) -> str | None:
+    """Why the numbers are not those of all data of the run; None where they are.
+
+    Args:
+        dataset: the row of `datasets`.
+        run: that of `runs`.
+    """
+    if dataset["status"] != DONE:
+        return f"its data were not analyzed whole: {dataset['failed']:,} of {dataset['records']:,} records failed"
+    if dataset["records"] != run["records"]:
+        return (
+            f"{dataset['records']:,} records were analyzed, and {run['records']:,} evaluated: other data; analyze again"
+        )
+    return None
