@@ -103,9 +103,8 @@ def _drift(verdict: GateVerdict) -> str:
         return ""
     checks = words.gravest_first(verdict.drift)
     grave, fine = ([c for c in checks if words.passed(c) == passed] for passed in (False, True))
-    says = prose(verdict.drift_says) if verdict.drift_says else ""
-    table, folded = _table(grave), _folded(fine)
-    parts = [f"**The data**{f': {says}' if says else ''}", table, folded]
+    says = "" if verdict.drift_says is None else f"- {prose(verdict.drift_says)}"
+    parts = ["**Of the data**", says, _table(grave), _folded(fine)]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -156,7 +156,7 @@ def test_the_data_have_a_block_of_their_own_before_the_checks():
     steady = verdicts.moved("PASS", class_name="car")
     page = rendered(verdicts.drifted(verdicts.check("REGRESSED"), drift=[steady, verdicts.moved()]))
     assert page.text.startswith("\u274c dicebeam: DRIFTED")
-    assert "The data: the data changed, not the model" in page.text
+    assert "Of the data\n\nthe data changed, not the model\n" in page.text
     rows = [row for row in page.rows if len(row) == 10]
     assert [row[0] for row in rows] == ["verdict", "DRIFTED", "verdict", "PASS", "verdict", "REGRESSED"]
     assert rows[1][1:] == [

@@ -70,5 +70,5 @@ def hostile(text):
     data = moved(class_name=text, message=text)
     return verdict(
         line, dataclasses.replace(line, verdict="PASS"), reasons=(text, text), baseline_kind=text, model=text or "m",
-        baseline_model=text or "m", drift=(data, dataclasses.replace(data, verdict="PASS")), drift_says=text or None,
+        baseline_model=text or "m", drift=(data, dataclasses.replace(data, verdict="PASS")), drift_says=text,
     )  # fmt: skip
