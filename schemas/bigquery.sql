@@ -268,3 +268,25 @@ SELECT
   sum(CASE WHEN verdict IN ('PASS', 'SKIPPED') THEN 0 ELSE 1 END) AS n_not_passed
 FROM `PROJECT.DATASET.verdicts`
 GROUP BY eval_date, run_id;
+
+-- drift_history: one row for each gated run and check of its data, with the value that moves from night to night
+-- The difference is to the run's own baseline, which moves too; value over the nights shows what drifts slowly.
+CREATE OR REPLACE VIEW `PROJECT.DATASET.drift_history` AS
+SELECT
+  eval_date,
+  run_id,
+  decided,
+  metric,
+  class_name,
+  channel,
+  limit_name,
+  threshold,
+  value,
+  baseline,
+  difference,
+  baseline_run_id,
+  verdict,
+  decides,
+  run_verdict
+FROM `PROJECT.DATASET.verdicts`
+WHERE metric IN ('channel_mean', 'class_pixels', 'class_samples');
