@@ -21,7 +21,7 @@ ROWS = {
     "replicates": "one row for each run, slice, class and bootstrap replicate; class_id is NULL for the foreground",
     "failures": "one row for each record that could not be scored",
     "runs": "one row for each finished run",
-    "verdicts": "one row for each run that was gated, limit of a check, slice and class (or channel of the data)",
+    "verdicts": "one row for each run that was gated, limit of a check, slice and class",
 }
 """What a row of each table is."""
 OF_A_RUN = TABLES[:-1]
