@@ -29,21 +29,32 @@ def read(past: FinishedRun) -> Dataset | None:
         pixels=of_all["pixels"] - of_all["ignored_pixels"] if of_all else 0,
         channels={row["channel"]: Channel(row["mean"], row["std"]) for row in channels},
         classes={row["class_name"]: ClassCount(row["class_id"], row["pixels"], row["samples"]) for row in classes},
-        unsound=unsound(rows[0], past.row),
+        unsound=unsound(rows[0], past.row, every_class=_scored(past.run) == len(classes)),
     )
 
 
-def unsound(dataset: dict[str, Any], run: dict[str, Any]) -> str | None:
-    """Why the numbers are not those of all data of the run; None where they are.
+def _scored(run: Run) -> int:
+    """How many classes a run has scored: of a model with one sigmoid channel not all."""
+    return len(run_tables.read(run, "classes", [ALL]))
+
+
+def unsound(dataset: dict[str, Any], run: dict[str, Any], *, every_class: bool) -> str | None:
+    """Why the numbers are not those of all data of the run; None where nothing says so.
 
     Args:
         dataset: the row of `datasets`.
         run: that of `runs`.
+        every_class: whether the run has scored every class; else the two fingerprints are of other rows.
     """
     if dataset["status"] != DONE:
-        return f"its data were not analyzed whole: {dataset['failed']:,} of {dataset['records']:,} records failed"
+        counts = f"{dataset['failed']:,} of {dataset['records']:,} records failed"
+        return f"the status of its analysis is {dataset['status']}: {counts}"
     if dataset["records"] != run["records"]:
         return (
             f"{dataset['records']:,} records were analyzed, and {run['records']:,} evaluated: other data; analyze again"
         )
+    whole = dataset["analyzed"] == run["scored"] == run["records"]
+    fingerprints = {dataset["data_fingerprint"], run["data_fingerprint"]}
+    if every_class and whole and None not in fingerprints and len(fingerprints) > 1:
+        return "the masks that were analyzed are not those that were evaluated; analyze again"
     return None

@@ -182,8 +182,12 @@ def test_the_first_night(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"status": "over_failure_budget", "failed": 3}, "its data were not analyzed whole: 3 of 60 records failed"),
+        (
+            {"status": "over_failure_budget", "failed": 3},
+            "the status of its analysis is over_failure_budget: 3 of 60 records failed",
+        ),
         ({"records": 45}, "45 records were analyzed, and 60 evaluated: other data; analyze again"),
+        ({"data_fingerprint": "x"}, "the masks that were analyzed are not those that were evaluated; analyze again"),
     ],
 )
 def test_an_analysis_that_is_not_of_the_runs_data_compares_nothing(folder, which, more, said) -> None:
