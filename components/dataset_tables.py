@@ -11,11 +11,6 @@ from schemas.summary import ALL
 DONE = "done"
 
 
-def is_analyzed(run: Run) -> bool:
-    """Whether the data of a run were analyzed: the row of `datasets` is written last."""
-    return bool(run_tables.read(run, "datasets").num_rows)
-
-
 def read(past: FinishedRun) -> Dataset | None:
     """The data of a run; None where they were not analyzed, or not to the end."""
     rows = run_tables.read(past.run, "datasets").to_pylist()

@@ -12,6 +12,14 @@ from schemas.errors import ReportError
 from schemas.verdict import INVALID, NO_BASELINE, CheckVerdict
 
 
+def is_due(config: Config, past: FinishedRun) -> bool:
+    """Whether the data of a run are still to be analyzed, or again: shards may have been added to it since."""
+    if not config.gate.drift:
+        return False
+    found = dataset_tables.read(past)
+    return found is None or found.unsound is not None
+
+
 def decide(config: Config, tonight: FinishedRun, before: FinishedRun | None, why: str) -> tuple[CheckVerdict, ...]:
     """What became of the checks of the data; none where the config has none.
 

@@ -132,6 +132,16 @@ def test_a_gate_that_looked_at_nothing_does_not_pass_because_its_data_did(folder
     assert gating.decide(config(folder, skipped), "again", "v1").verdict.verdict == INVALID
 
 
+def test_an_analysis_is_due_where_it_is_asked_for_and_not_there_whole(folder: Path) -> None:
+    run = past(folder, "v1")
+    assert drifting.is_due(config(folder), run)
+    assert not drifting.is_due(config(folder, "gate.drift=[]"), run)
+    analyze(folder, "v1")
+    assert not drifting.is_due(config(folder), run)
+    analyze(folder, "v1", records=45)
+    assert drifting.is_due(config(folder), run)
+
+
 # what is missing
 
 
