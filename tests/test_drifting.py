@@ -20,11 +20,12 @@ MEAN = "gate.drift=[{metric: channel_mean, max_shift: 0.1}]"
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A demo with two runs of one model, one of a worse one, and one over three of the four shards."""
+    """A demo with a run and a copy of it, as the same model makes; one of a worse model, and one over three shards."""
     folder = tmp_path_factory.mktemp("drifting") / "demo"
     config = demo.make(str(folder), 60)
     evaluate(config_file.load(config), "v1")
-    evaluate(config_file.load(config), "again")
+    for table in (folder / "reports").glob("*/*/run_id=v1"):
+        shutil.copytree(table, table.with_name("run_id=again"))
     evaluate(config_file.load(config, [f"model={folder}/models/v2"]), "v2")
     evaluate(config_file.load(config, [f"examples={folder}/data/val-0000[012]*"]), "part")
     shutil.copytree(folder / "reports", folder / "kept")
