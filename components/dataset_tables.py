@@ -2,29 +2,28 @@
 
 from typing import Any
 
-from components import run_tables
+from components import accounting, dataset_files, run_tables
 from components.drift import Channel, ClassCount, Dataset
 from components.run_files import Run
 from components.run_tables import FinishedRun
 from schemas.summary import ALL
 
-DONE = "done"
-
 
 def read(past: FinishedRun) -> Dataset | None:
     """The data of a run; None where they were not analyzed, or not to the end."""
-    rows = run_tables.read(past.run, "datasets").to_pylist()
-    if not rows:
+    place = dataset_files.find(past.run.output, past.run_id)
+    if place is None:
         return None
-    channels = run_tables.read(past.run, "dataset_channels").to_pylist()
-    classes = run_tables.read(past.run, "dataset_classes").to_pylist()
-    (of_all,) = run_tables.read(past.run, "dataset_slices", [ALL]).to_pylist() or [None]
+    (row,) = run_tables.read(place, "datasets").to_pylist()
+    channels = run_tables.read(place, "dataset_channels").to_pylist()
+    classes = run_tables.read(place, "dataset_classes").to_pylist()
+    (of_all,) = run_tables.read(place, "dataset_slices", [ALL]).to_pylist()
     return Dataset(
-        samples=of_all["n_samples"] if of_all else 0,
-        pixels=of_all["pixels"] - of_all["ignored_pixels"] if of_all else 0,
+        samples=of_all["n_samples"],
+        pixels=of_all["pixels"] - of_all["ignored_pixels"],
         channels={row["channel"]: Channel(row["mean"], row["std"]) for row in channels},
         classes={row["class_name"]: ClassCount(row["class_id"], row["pixels"], row["samples"]) for row in classes},
-        unsound=unsound(rows[0], past.row, every_class=_scored(past.run) == len(classes)),
+        unsound=unsound(row, past.row, every_class=_scored(past.run) == len(classes)),
     )
 
 
@@ -41,7 +40,7 @@ def unsound(dataset: dict[str, Any], run: dict[str, Any], *, every_class: bool) 
         run: that of `runs`.
         every_class: whether the run has scored every class; else the two fingerprints are of other rows.
     """
-    if dataset["status"] != DONE:
+    if dataset["status"] != accounting.DONE:
         counts = f"{dataset['failed']:,} of {dataset['records']:,} records failed"
         return f"the status of its analysis is {dataset['status']}: {counts}"
     if dataset["records"] != run["records"]:
