@@ -50,8 +50,10 @@ def _show_drift(console: Console, verdict: GateVerdict) -> None:
     console.print()
     console.print(drift_table(checks))
     _line(console, _hidden(checks))
-    console.print()
-    for check in islice((check for check in checks if not _said(check, verdict)), MOST_MESSAGES):
+    said = [check for check in checks if not _said(check, verdict)][:MOST_MESSAGES]
+    if said or verdict.drift_says:
+        console.print()
+    for check in said:
         _line(console, Text.assemble(_coloured(check.verdict), " ", shown(check.message, _LINE)))
     _line(console, Text(shown(verdict.drift_says or "", _LINE), style="bold"))
 
