@@ -6,18 +6,28 @@ from components import accounting, dataset_files, run_tables
 from components.drift import Channel, ClassCount, Dataset
 from components.run_files import Run
 from components.run_tables import FinishedRun
+from schemas.errors import ReportError
 from schemas.summary import ALL
 
 
 def read(past: FinishedRun) -> Dataset | None:
-    """The data of a run; None where they were not analyzed, or not to the end."""
+    """The data of a run; None where they were not analyzed, or not to the end.
+
+    Raises:
+        ReportError: if a table of the analysis is gone.
+    """
     place = dataset_files.find(past.run.output, past.run_id)
     if place is None:
         return None
     (row,) = run_tables.read(place, "datasets").to_pylist()
     channels = run_tables.read(place, "dataset_channels").to_pylist()
     classes = run_tables.read(place, "dataset_classes").to_pylist()
-    (of_all,) = run_tables.read(place, "dataset_slices", [ALL]).to_pylist()
+    of_all = next(iter(run_tables.read(place, "dataset_slices", [ALL]).to_pylist()), None)
+    if of_all is None or not classes:
+        gone = place.folder("dataset_slices" if of_all is None else "dataset_classes")
+        again = f"delete {place.folder('datasets')}, and analyze again"
+        msg = f"expected the tables of an analysis, but {gone} has none; {again}"
+        raise ReportError(msg)
     return Dataset(
         samples=of_all["n_samples"],
         pixels=of_all["pixels"] - of_all["ignored_pixels"],

@@ -114,7 +114,7 @@ def shift(check: CheckVerdict, spreads: float, std: float) -> str:
     """The same, in standard deviations of the baseline's channel."""
     if not check.difference:
         return change(check)
-    return f"{change(check)}, which is {number(spreads)} of the baseline's standard deviations ({number(std)})"
+    return f"{change(check)}, {number(spreads)} of the baseline's standard deviation of {number(std)}"
 
 
 def ratio(check: CheckVerdict) -> str:

@@ -209,6 +209,27 @@ def test_an_analysis_that_is_not_of_the_runs_data_compares_nothing(folder, which
     assert said in found.drift[0].message
 
 
+@pytest.mark.parametrize("table", ["dataset_slices", "dataset_classes"])
+def test_a_table_of_the_analysis_that_is_gone(folder: Path, table: str) -> None:
+    for run_id in ("again", "v1"):
+        analyze(folder, run_id)
+    shutil.rmtree(past(folder, "v1").run.folder(table))
+    said = (
+        rf"expected the tables of an analysis, but .*/{table}/.*run_id=v1 has none; delete .*/datasets/.*, and analyze"
+    )
+    with pytest.raises(ReportError, match=said):
+        gating.decide(config(folder), "again", "v1")
+
+
+def test_an_analysis_of_another_day_is_found(folder: Path) -> None:
+    for run_id in ("again", "v1"):
+        analyze(folder, run_id)
+    for table in (folder / "reports").glob("dataset*/eval_date=*/run_id=v1"):
+        (day := table.parent.with_name("eval_date=2020-01-01")).mkdir()
+        table.rename(day / table.name)
+    assert gating.decide(config(folder), "again", "v1").verdict.verdict == PASS
+
+
 def test_a_baseline_of_another_config(folder: Path) -> None:
     for run_id in ("again", "v1"):
         analyze(folder, run_id)
@@ -226,9 +247,7 @@ def test_every_output_says_it(folder: Path, capsys: pytest.CaptureFixture[str]) 
     analyze(folder, "v1")
     analyze(folder, "again", 110.0)
     assert command("gate", folder, "--run-id", "again", "--baseline", "v1", "--set", MEAN, "--set", CHECKS) == 5
-    moved = (
-        "rose by 10, from 100 to 110, which is 0.2 of the baseline's standard deviations (50): more than max_shift 0.1"
-    )
+    moved = "rose by 10, from 100 to 110, 0.2 of the baseline's standard deviation of 50: more than max_shift 0.1"
     printed = capsys.readouterr().out
     for said in (
         f"DRIFTED channel_mean of channel 0 {moved}",
