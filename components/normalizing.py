@@ -15,7 +15,6 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import tensorflow as tf
-from apache_beam.typehints.decorators import no_annotations
 from numpy.typing import NDArray
 
 from components import channel_sums, dataset_sums, filesystems, raw_images
@@ -94,33 +93,26 @@ def _kept(sums: DatasetSums, path: str) -> DatasetSums:
     return sums
 
 
-class _Analyzer(beam.PTransform):
+@beam.ptransform_fn
+def _mean_and_std(batches: Any, settings: TransformSettings) -> Any:  # noqa: ANN401 - ptransform_fn has no types
     """The analyzer of the preprocessing function: batches of blocks to mean and deviation of each channel."""
-
-    def __init__(self, settings: TransformSettings) -> None:
-        super().__init__()
-        self._settings = settings
-
-    @no_annotations  # Beam reads no type from several collections
-    def expand(self, batches: beam.PCollection[Any]) -> tuple[beam.PCollection[Any], ...]:
-        settings = self._settings
-        limits = (
-            batches
-            | "Blocks" >> beam.Map(lambda batch: batch[0])
-            | "MergeBlocks" >> beam.CombineGlobally(_MergeBlocks(settings.n_classes))
-            | "KeepSums" >> beam.Map(_kept, settings.sums)
-            | "MeanAndStd" >> beam.Map(mean_and_std, settings.raw.channels)
-        )
-        # tensorflow-transform knows arrays of no element type
-        mean = limits | "Mean" >> beam.Map(lambda pair: pair[0]).with_output_types(np.ndarray)
-        return mean, limits | "Std" >> beam.Map(lambda pair: pair[1]).with_output_types(np.ndarray)
+    limits = (
+        batches
+        | "Blocks" >> beam.Map(lambda batch: batch[0])
+        | "MergeBlocks" >> beam.CombineGlobally(_MergeBlocks(settings.n_classes))
+        | "KeepSums" >> beam.Map(_kept, settings.sums)
+        | "MeanAndStd" >> beam.Map(mean_and_std, settings.raw.channels)
+    )
+    # tensorflow-transform knows arrays of no element type
+    mean = limits | "Mean" >> beam.Map(lambda pair: pair[0]).with_output_types(np.ndarray)
+    return mean, limits | "Std" >> beam.Map(lambda pair: pair[1]).with_output_types(np.ndarray)
 
 
 def preprocess(inputs: dict[str, Any], settings: TransformSettings) -> dict[str, Any]:
     """The preprocessing function: `(image - mean) / std`, float32, ragged because images differ in size."""
     channels = settings.raw.channels
     mean, std = tft.experimental.ptransform_analyzer(
-        [inputs[BLOCK]], _Analyzer(settings), [tf.float32, tf.float32], [[channels], [channels]]
+        [inputs[BLOCK]], _mean_and_std(settings), [tf.float32, tf.float32], [[channels], [channels]]
     )
     decoded = raw_images.images(settings.raw, inputs)
     return {settings.output_name: decoded.with_flat_values((decoded.flat_values - mean) / std)}
