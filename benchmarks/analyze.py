@@ -13,6 +13,7 @@ stated by itself; what is left over is the time of the records.
 
 import argparse
 import glob
+import logging
 import statistics
 import tempfile
 import time
@@ -49,7 +50,11 @@ def loop_seconds(pattern: str, n_classes: int) -> tuple[float, list[int]]:
         values = tf.transpose(tf.cast(tf.reshape(image, [-1, 3]), tf.int32))
         channels = tf.math.bincount(values, minlength=256, maxlength=256, axis=-1, dtype=tf.int64)
         ids = tf.reshape(tf.cast(mask, tf.int32), [-1])
-        return channels, tf.math.bincount(ids, minlength=n_classes, maxlength=n_classes, dtype=tf.int64), tf.shape(image)
+        return (
+            channels,
+            tf.math.bincount(ids, minlength=n_classes, maxlength=n_classes, dtype=tf.int64),
+            tf.shape(image),
+        )
 
     began = time.perf_counter()
     data = (
@@ -58,7 +63,11 @@ def loop_seconds(pattern: str, n_classes: int) -> tuple[float, list[int]]:
         .batch(64)
         .prefetch(tf.data.AUTOTUNE)
     )
-    channels, pixels, samples = np.zeros((3, 256), np.int64), np.zeros(n_classes, np.int64), np.zeros(n_classes, np.int64)
+    channels, pixels, samples = (
+        np.zeros((3, 256), np.int64),
+        np.zeros(n_classes, np.int64),
+        np.zeros(n_classes, np.int64),
+    )
     sizes: dict[tuple[int, ...], int] = {}
     for values, of_classes, shapes in data.as_numpy_iterator():
         channels += values.sum(0)
@@ -83,6 +92,7 @@ def main() -> None:
     for name, default in (("records", 4000), ("shards", 8), ("size", 256), ("rounds", 5)):
         parser.add_argument(f"--{name}", type=int, default=default)
     args = parser.parse_args()
+    logging.getLogger("absl").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         few = synthetic.write_shards(root / "few", args.shards, args.shards, 32)
@@ -101,16 +111,20 @@ def main() -> None:
             if ours != theirs:
                 raise ValueError(f"expected the same counts, but got {ours} and {theirs}")
             rounds.append((fixed, whole, loop))
-            print(f"analyze {whole:.2f} s, {fixed:.2f} s of it for {args.shards} small images; tf.data loop {loop:.2f} s")
+            print(
+                f"analyze {whole:.2f} s, {fixed:.2f} s of it for {args.shards} small images; tf.data loop {loop:.2f} s"
+            )
         thousand = 1000 / args.records
         fixed, whole, loop = (statistics.median(column) for column in zip(*rounds, strict=True))
         print(
-            f"per 1,000 images of {args.size} x {args.size}: analyze {(whole - fixed) * thousand:.2f} s and {fixed:.2f} s "
-            f"once, tf.data loop {loop * thousand:.2f} s"
+            f"1,000 images of {args.size} x {args.size}: analyze {(whole - fixed) * thousand:.2f} s, and {fixed:.2f} s "
+            f"once; tf.data loop {loop * thousand:.2f} s"
         )
         ratio = statistics.median(w / t for _, w, t in rounds)
         records = statistics.median((w - f) / t for f, w, t in rounds)
-        print(f"median ratio of a whole pass of {args.records:,} images {ratio:.2f}, of its records alone {records:.2f}")
+        print(
+            f"median ratio of a whole pass of {args.records:,} images {ratio:.2f}, of its records alone {records:.2f}"
+        )
 
 
 if __name__ == "__main__":

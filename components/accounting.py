@@ -20,18 +20,23 @@ def status(totals: RunTotals, max_failed_fraction: float, *, nothing: str = NOTH
     return DONE if totals.scored else nothing
 
 
-def check(totals: RunTotals, shards: int) -> None:
+def check(totals: RunTotals, shards: int, *, found: str = "the sample files hold") -> None:
     """Hold that records = scored + failed, and that every shard that was found is there whole.
+
+    Args:
+        totals: of all units.
+        shards: that were found when the run was planned.
+        found: whose totals they are, in words.
 
     Raises:
         AccountingError: if it does not hold; the run is not marked as done.
     """
     if totals.seams:
         msg = (
-            f"expected whole shards, but a range of bytes of one is missing, or there twice: the sample files hold "
-            f"{totals}; `dicebeam summarize` says which"
+            f"expected whole shards, but a range of bytes of one is missing, or there twice: {found} {totals}; "
+            "`dicebeam summarize` says which of a run's"
         )
         raise AccountingError(msg)
     if totals.shards != shards or totals.records != totals.scored + totals.failed:
-        msg = f"expected {shards} shards and records = scored + failed, but the sample files hold {totals}"
+        msg = f"expected {shards} shards and records = scored + failed, but {found} {totals}"
         raise AccountingError(msg)

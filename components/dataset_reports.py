@@ -85,7 +85,7 @@ def write(settings: DatasetSettings, graph: str, totals: RunTotals, failures: It
 
 
 def _check(settings: DatasetSettings, totals: RunTotals, sums: DatasetSums, failed: int) -> None:
-    accounting.check(totals, settings.shards)
+    accounting.check(totals, settings.shards, found="the units that were measured have")
     analyzed = sum((sums.sizes or {}).values())
     if (analyzed, failed) != (totals.scored, totals.failed):
         msg = (
