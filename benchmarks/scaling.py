@@ -2,11 +2,14 @@
 
     python -m benchmarks.scaling [--rounds 5] [--records 4096] [--few 512] [--size 256] [--width 32]
     python -m benchmarks.scaling --one=FLAGS --two=FLAGS
+    python -m benchmarks.scaling --flink
 
 Every engine's flags are given as one argument, `--two="--runner=FlinkRunner ..."`; without them the embedded runner's
-worker processes are measured. TensorFlow takes its number of threads from the environment, which worker processes
-inherit; images are decoded in Python threads of the worker, so one TensorFlow thread is not one busy core: printed is
-also how many cores one worker kept busy. Workers that a server starts have to be given the same environment there.
+worker processes are measured. `--flink` starts the cluster of the tests, two machines with a worker each on loopback
+(`make test-engines` fetches it). TensorFlow takes its number of threads from the environment, which worker processes
+and that cluster inherit; workers that another server starts have to be given it there. Images are decoded in Python
+threads of the worker, so one TensorFlow thread is not one busy core: printed is also how many cores one worker kept
+busy, where the workers are processes of the command.
 
 A round is four commands: few and all records, with one worker and with two. The start, which is the same work for every
 worker, is in both: seconds(all) - seconds(few) is what is left of the records alone. Ratios are taken in each round,
@@ -19,6 +22,7 @@ import shlex
 import statistics
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks import processes
@@ -27,6 +31,7 @@ from pipeline import quiet
 quiet.load_tensorflow(verbose=False)
 
 from benchmarks import synthetic  # noqa: E402 - only now, so that TensorFlow's notices stay away
+from tests.engines import flink  # noqa: E402
 
 WORKERS = "--direct_running_mode=multi_processing --direct_num_workers={}"
 SHARDS = 16
@@ -71,16 +76,21 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     for name, workers in (("one", 1), ("two", 2)):
         parser.add_argument(f"--{name}", default=WORKERS.format(workers), help="Beam's flags, in one argument")
+    parser.add_argument("--flink", action="store_true", help="on a Flink cluster of two machines")
     args = parser.parse_args()
     os.environ.update(processes.ONE_THREAD)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        if args.flink:
+            flags = stack.enter_context(flink.cluster(Path(tempfile.mkdtemp(dir=folder)))).flags
+            args.one, args.two = shlex.join(flags(1)), shlex.join(flags(2))
         found = measure(args, Path(folder))
     seconds = {key: [each.seconds for each in measured] for key, measured in found.items()}
     beyond = {name: differences(seconds[name, args.records], seconds[name, args.few]) for name in ("one", "two")}
     if min(map(min, beyond.values())) <= 0:
         sys.exit("more records took no longer than few: measure again on a quieter machine, or with more --records")
     cpu = differences(*([each.cpu_seconds for each in found["one", count]] for count in (args.records, args.few)))
-    print(f"one worker keeps {ratios(cpu, beyond['one'])[0]:.2f} cores busy")
+    if not args.flink:
+        print(f"one worker keeps {ratios(cpu, beyond['one'])[0]:.2f} cores busy")
     print(f"{os.cpu_count()} cores, load at the end {os.getloadavg()[0]:.1f}; one worker / two workers:")
     for what, pair in (
         (f"{args.records:,} records, whole command", [seconds[name, args.records] for name in ("one", "two")]),

@@ -62,7 +62,7 @@ def flink_local(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def flink_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     """Flags for a standalone cluster with two TaskManagers, each with a worker pool."""
     with flink.cluster(tmp_path_factory.mktemp("cluster")) as started:
-        yield started.flags
+        yield started.flags()
 
 
 @pytest.fixture(scope="session", params=ENGINES)

@@ -153,12 +153,11 @@ class Cluster:
         flags = [f"-Djdk.net.hosts.file={hosts}", *rest, *self._configured, f"-Dtaskmanager.resource-id={machine}"]
         return self._started(f"task-manager-{machine}", virtual, *flags)
 
-    @property
-    def flags(self) -> list[str]:
-        """Flags of Beam for this cluster: a slot of each machine, so that one machine has room for all."""
+    def flags(self, parallelism: int = 2) -> list[str]:
+        """Flags of Beam for this cluster; 2 takes a slot of each machine, so that one machine has room for all."""
         return [
             "--runner=PortableRunner", f"--job_endpoint=localhost:{self._jobs}", "--environment_type=EXTERNAL",
-            f"--environment_config={BEAM_POOL}:{self._pool}", "--parallelism=2",
+            f"--environment_config={BEAM_POOL}:{self._pool}", f"--parallelism={parallelism}",
         ]  # fmt: skip
 
     def asked(self, what: str) -> Any:
