@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from components import dataset_tables, drift, drift_messages
+from components import baselines, dataset_tables, drift, drift_messages
 from components.drift_messages import Between
 from components.run_tables import FinishedRun
 from pipeline.comparison import Comparison
@@ -57,10 +57,10 @@ def decide(config: Config, tonight: FinishedRun, before: FinishedRun | None, why
 
 def between(tonight: FinishedRun, before: FinishedRun | None, found: Comparison) -> Between:
     """What else the two runs share, or do not."""
-    row, then = tonight.row, before.row if before else {}
+    then = None if before is None else before.row
     return Between(
-        same_model=row["model_fingerprint"] is not None and row["model_fingerprint"] == then.get("model_fingerprint"),
-        same_libraries=row["versions"] == then.get("versions"),
+        same_model=then is not None and baselines.same_model(tonight.row, then),
+        same_libraries=then is not None and tonight.row["versions"] == then["versions"],
         compared=found.before is not None,
         partly=bool(found.common is not None and (found.lost or found.added)),
     )

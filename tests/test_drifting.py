@@ -8,6 +8,7 @@ import pytest
 
 from components import blessing, demo, run_tables
 from pipeline import cli, config_file, drifting, gating
+from pipeline.comparison import Comparison
 from pipeline.config import Config
 from schemas.errors import ReportError
 from schemas.verdict import DRIFTED, INVALID, NO_BASELINE, OUT_OF_BOUNDS, PASS, REGRESSED
@@ -141,6 +142,26 @@ def test_an_analysis_is_due_where_it_is_asked_for_and_not_there_whole(folder: Pa
     assert not drifting.is_due(config(folder), run)
     analyze(folder, "v1", records=45)
     assert drifting.is_due(config(folder), run)
+
+
+OTHERS = [
+    ({}, True, True),
+    ({"model_fingerprint": "another"}, False, True),
+    ({"transform_fingerprint": "another"}, False, True),
+    ({"model_fingerprint": None}, False, True),
+    ({"versions": "{}"}, True, False),
+]
+
+
+@pytest.mark.parametrize(("changed", "same_model", "same_libraries"), OTHERS)
+def test_a_model_is_the_same_with_its_files_and_its_transform_alone(
+    folder, changed, same_model, same_libraries
+) -> None:
+    tonight = past(folder, "again")
+    before = run_tables.FinishedRun(tonight.run, {**tonight.row, **changed})
+    found = drifting.between(tonight, before, Comparison({}, {}))
+    assert (found.same_model, found.same_libraries) == (same_model, same_libraries)
+    assert not drifting.between(tonight, None, Comparison({}, None)).same_model
 
 
 # what is missing
