@@ -14,8 +14,9 @@ _LIBRARIES = "the versions of the libraries differ"
 class Between:
     """What else is, or is not, the same in a run and its baseline.
 
-    same_model: the files of the model, and of the transform before it. same_libraries: their versions, as far as the runs say. compared: whether their
-    scores could be compared, and `partly` whether only those of the samples that both have.
+    same_model: the files of the model, and of the transform before it. same_libraries: their versions, as far as the
+    runs say. compared: whether their scores could be compared, and `partly` whether only those of the samples that both
+    have.
     """
 
     same_model: bool
