@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from apache_beam.io.filesystem import BeamIOError
 
-from components import filesystems, tfrecord
+from components import examples, filesystems, raw_images, tfrecord
 from components.decoding import DecodeSettings, decode
+from components.raw_images import RawImages
+from schemas.errors import StorageError
 from schemas.finding import Finding, fine, problem, warning
 from schemas.records import Failure, Sample, Shard
 
@@ -45,6 +47,30 @@ def look(shards: Sequence[Shard], settings: DecodeSettings, *, failures_allowed:
         known = f"the first record is read, checked and decoded in {len(samples)} of {len(chosen)} shards looked at"
         findings.append(fine(f"{known} ({len(shards)} in all)", samples[0].lineage.shard))
     return Look((*findings, *_slice_findings(samples, settings.slice_features)), samples)
+
+
+def stored_images(shards: Sequence[Shard], *settings: DecodeSettings) -> RawImages:
+    """How the images of a data set are stored, by the first record that can be decoded under one of some settings.
+
+    Args:
+        shards: of the data set.
+        settings: tried in order, so that what can be read in several ways is read as the first says.
+    """
+    for shard in some_of(shards):
+        for each in settings:
+            sample = _first(shard, each)
+            if isinstance(sample, Sample):
+                return _stored(shard, sample, each)
+    return raw_images.unknown(settings[0].features.image)
+
+
+def _stored(shard: Shard, sample: Sample, settings: DecodeSettings) -> RawImages:
+    with filesystems.reading(shard.path) as file:
+        record = next(tfrecord.records(file, shard.path))
+    if isinstance(record, Failure) or isinstance(sample.image, bytes):  # it was read just now, and decoded
+        raise StorageError(f"{shard.path} changes while it is read; try again")
+    channels = sample.image.shape[-1]
+    return raw_images.of_record(examples.parse(record.data), settings.features.image, settings.spatial_rank, channels)
 
 
 def _first(shard: Shard, settings: DecodeSettings) -> Sample | Failure | OSError | None:

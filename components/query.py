@@ -98,15 +98,15 @@ def connect(output: str, sql: str = "", *, allow_files: bool = False) -> duckdb.
     With a statement, it has those that the statement can be about.
 
     Raises:
-        ReportError: if the folder has no `runs` table.
+        ReportError: if the folder has neither a `runs` nor a `datasets` table.
     """
     root = filesystems.absolute(output).rstrip("/")
     if filesystems.is_remote(root):
         msg = f"expected a local folder, but got {root!r}: copy the tables, or query them where they are"
         raise ConfigError(msg)
     present = [name for name in tables.TABLES if filesystems.below(f"{root}/{name}", "*/*/*.parquet")]
-    if "runs" not in present:
-        msg = f"expected the tables of a run in {root!r}, but there is no complete run"
+    if not {"runs", "datasets"} & set(present):
+        msg = f"expected the tables of a run in {root!r}, but there is no complete run, nor an analysis"
         raise ReportError(msg)
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")

@@ -13,13 +13,12 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components import filesystems, leftovers, run_files, runs_row
+from components import accounting, filesystems, leftovers, run_files, runs_row
 from schemas import tables
 from schemas.errors import AccountingError
 from schemas.records import RunTotals
 from schemas.summary import ALL, SliceReport
 
-DONE, OVER_BUDGET, CUT_SHORT, NOTHING_SCORED = "done", "over_failure_budget", "shard_cut_short", "nothing_scored"
 FILE = runs_row.FILE
 ABANDONED_SECONDS = 24 * 3600
 """A temporary file this old is of a killed attempt. A younger one may be of another process that has the run id."""
@@ -63,36 +62,6 @@ class Counted:
     data_fingerprint: str
 
 
-def status(totals: RunTotals, max_failed_fraction: float) -> str:
-    """How a finished run stands: failed records over the budget, or nothing scored at all, are no success.
-
-    A shard that could not be read to its end has lost nobody knows how many records, so it is within no budget
-    but that of 1, which accepts everything.
-    """
-    if totals.failed > max_failed_fraction * totals.records:
-        return OVER_BUDGET
-    if totals.cut_short and max_failed_fraction < 1:
-        return CUT_SHORT
-    return DONE if totals.scored else NOTHING_SCORED
-
-
-def check_accounting(totals: RunTotals, shards: int) -> None:
-    """Hold that records = scored + failed, and that every shard that was found is there whole.
-
-    Raises:
-        AccountingError: if it does not hold; the run is not marked as done.
-    """
-    if totals.seams:
-        msg = (
-            f"expected whole shards, but a range of bytes of one is missing, or there twice: the sample files hold "
-            f"{totals}; `dicebeam summarize` says which"
-        )
-        raise AccountingError(msg)
-    if totals.shards != shards or totals.records != totals.scored + totals.failed:
-        msg = f"expected {shards} shards and records = scored + failed, but the sample files hold {totals}"
-        raise AccountingError(msg)
-
-
 def run_row(settings: ReportSettings, counted: Counted, finished: datetime) -> dict[str, object]:
     """The row of `runs`.
 
@@ -102,7 +71,7 @@ def run_row(settings: ReportSettings, counted: Counted, finished: datetime) -> d
     seconds = (finished - settings.started).total_seconds() if settings.started else None
     totals = counted.totals
     return {
-        "status": status(totals, settings.max_failed_fraction),
+        "status": accounting.status(totals, settings.max_failed_fraction),
         "config": settings.config,
         "config_fingerprint": settings.run.config_fingerprint,
         "model": settings.model,
@@ -134,7 +103,7 @@ def write(settings: ReportSettings, counted: Counted, slices: Iterable[SliceRepo
     Raises:
         AccountingError: if a shard is missing or a record unaccounted for; nothing is written then.
     """
-    check_accounting(counted.totals, counted.shards)
+    accounting.check(counted.totals, counted.shards)
     _check_failures(settings.run, counted.totals)
     runs_row.hide(settings.run)
     leftovers.delete(settings.run)

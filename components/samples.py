@@ -4,18 +4,15 @@ Contract: every record of a unit (a shard, or a range of it) is in exactly one b
 failure, and the batches depend on nothing but the unit and the settings.
 """
 
-import dataclasses
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import apache_beam as beam
 
-from components import filesystems, prefetch, tfrecord
+from components import prefetch, tfrecord, unit_records
 from components.batching import Decoded, batches
 from components.decoding import DecodeSettings, decode
-from schemas.errors import StorageError
 from schemas.records import Batch, Failure, Unit
 
 
@@ -40,32 +37,8 @@ def unit_batches(unit: Unit, settings: ReadSettings) -> Iterator[Batch]:
 
     threads = settings.threads or min(8, os.cpu_count() or 1)
     ahead = 2 * settings.batch_size
-    results = prefetch.ordered_map(decoded, _records(unit), threads=threads, ahead=ahead)
+    results = prefetch.ordered_map(decoded, unit_records.read(unit), threads=threads, ahead=ahead)
     return batches(unit, results, settings.batch_size)
-
-
-def with_bytes_left(failure: Failure, shard: Unit) -> Failure:
-    """A failure that ends a shard, with how much of the file that is; a gzip file does not say."""
-    if not failure.ends_shard or shard.path.endswith(".gz"):
-        return failure
-    left = shard.size_bytes - failure.lineage.byte_offset
-    return dataclasses.replace(failure, message=f"{failure.message}: {left:,} of {shard.size_bytes:,} bytes")
-
-
-def _records(unit: Unit) -> Iterator[tfrecord.Record | Failure]:
-    try:
-        with filesystems.reading(unit.path) as file:
-            for item in _framed(file, unit):
-                yield with_bytes_left(item, unit) if isinstance(item, Failure) else item
-    except OSError as error:
-        msg = f"the shard {unit.path} cannot be read: {error}. It is not scored; run again with the same --run-id"
-        raise StorageError(msg) from error
-
-
-def _framed(file: BinaryIO, unit: Unit) -> Iterator[tfrecord.Record | Failure]:
-    if unit.range is None:
-        return tfrecord.records(file, unit.path)
-    return tfrecord.records_of_range(file, unit.path, unit.range, unit.size_bytes)
 
 
 class _ReadShard(beam.DoFn):

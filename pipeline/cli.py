@@ -6,12 +6,12 @@ TensorFlow and Beam are imported inside the commands, so that `--help` does not 
 import importlib.metadata
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 
-from pipeline import ending, gate_commands, preflight_commands, safe_text, terminal
+from pipeline import analyze_commands, ending, gate_commands, preflight_commands, safe_text, terminal
 from pipeline.arguments import ConfigPath, Overrides, RequireGpu, Verbose, with_gpu
 from schemas.errors import UnfinishedRunError
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-_WITH_FLAGS = ("evaluate", "summarize", "compact", "gate", "nightly", "report", "preflight")
+_WITH_FLAGS = ("evaluate", "summarize", "compact", "gate", "nightly", "report", "analyze", "preflight")
 _ALLOW_FILES = "Let the statement read other files and addresses too; it still cannot write."
 Output = Annotated[str, typer.Argument(metavar="OUTPUT", help="The folder of the tables.")]
 
@@ -168,7 +168,8 @@ def inspect(
         terminal.console().print(printing.rows_table(columns, rows))
 
 
-for _command in (*gate_commands.COMMANDS, preflight_commands.preflight):
+_others: list[Callable[..., None]] = [analyze_commands.analyze, preflight_commands.preflight]
+for _command in (*gate_commands.COMMANDS, *_others):
     app.command()(_command)
 
 

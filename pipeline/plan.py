@@ -85,7 +85,7 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
                 max_failed_fraction=config.max_failed_fraction,
                 config=config.model_dump_json(),
                 model=model.path,
-                versions=_versions(),
+                versions=versions(),
                 runner=runner_options.runner_name(options),
                 started=started,
                 transform=model.input.transform,
@@ -153,8 +153,9 @@ def _before_first_op(options: PipelineOptions, devices: DeviceSettings) -> None:
         gpus.hide(DeviceSettings())
 
 
-def _versions() -> str:
-    versions = {"python": platform.python_version()}
-    for name in VERSIONED:
-        versions[name] = importlib.metadata.version(name)
-    return json.dumps(versions)
+def versions(*also: str) -> str:
+    """Of what the numbers depend on, as JSON."""
+    found = {"python": platform.python_version()}
+    for name in (*VERSIONED, *also):
+        found[name] = importlib.metadata.version(name)
+    return json.dumps(found)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -14,6 +15,9 @@ from rich.text import Text
 from components import run_files, shard_ranges, shard_records, tally
 from pipeline import options
 from pipeline.plan import Plan
+
+if TYPE_CHECKING:
+    from pipeline.analysis_plan import AnalysisPlan
 
 REFRESH_SECONDS = 0.5
 LISTING_SECONDS = 5.0
@@ -30,7 +34,7 @@ class Snapshot:
     units_done: int
 
 
-def in_process(plan: Plan, already: int) -> Callable[[], Snapshot]:
+def in_process(plan: "Plan | AnalysisPlan", already: int) -> Callable[[], Snapshot]:
     """Progress of workers in this process, to the batch; `already` bytes were committed before."""
     sizes = {shard.path: shard.size_bytes for shard in plan.shards}
 
@@ -88,6 +92,29 @@ def shown(plan: Plan, console: Console) -> Iterator[None]:
         watch = threading.Thread(target=_bar, args=(look, stop, console, total, refresh), daemon=True)
     else:
         watch = threading.Thread(target=_lines, args=(look, stop, total, already), daemon=True)
+    with _watching(watch, stop):
+        yield
+
+
+@contextmanager
+def shown_here(plan: "AnalysisPlan", console: Console) -> Iterator[None]:
+    """Show how far an analysis is until the block ends; nothing of workers elsewhere, which commit nothing before."""
+    if not options.in_this_process(plan.options):
+        yield
+        return
+    look, stop = in_process(plan, 0), threading.Event()
+    total = sum(shard.size_bytes for shard in plan.shards)
+    if console.is_terminal:
+        arguments = (look, stop, console, total, REFRESH_SECONDS, "analyzing")
+        watch = threading.Thread(target=_bar, args=arguments, daemon=True)
+    else:
+        watch = threading.Thread(target=_lines, args=(look, stop, total, 0, "analyzed"), daemon=True)
+    with _watching(watch, stop):
+        yield
+
+
+@contextmanager
+def _watching(watch: threading.Thread, stop: threading.Event) -> Iterator[None]:
     watch.start()
     try:
         yield
@@ -96,35 +123,42 @@ def shown(plan: Plan, console: Console) -> Iterator[None]:
         watch.join()
 
 
-def _bar(look: Callable[[], Snapshot], stop: threading.Event, console: Console, total: int, refresh: float) -> None:
+def _bar(
+    look: Callable[[], Snapshot],
+    stop: threading.Event,
+    console: Console,
+    total: int,
+    refresh: float,
+    doing: str = "evaluating",
+) -> None:
     columns = (
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[scored]:,} samples"), _Rate(), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as progress:
-        task = progress.add_task("evaluating", total=total or None, scored=0)
+        task = progress.add_task(doing, total=total or None, scored=0)
         while True:
             now = look()
             failed = f", {now.failed:,} failed" if now.failed else ""
-            progress.update(task, completed=now.bytes_read, scored=now.scored, description=f"evaluating{failed}")
+            progress.update(task, completed=now.bytes_read, scored=now.scored, description=f"{doing}{failed}")
             if stop.wait(refresh):
                 return
 
 
-def _lines(look: Callable[[], Snapshot], stop: threading.Event, total: int, already: int) -> None:
+def _lines(look: Callable[[], Snapshot], stop: threading.Event, total: int, already: int, done: str = "scored") -> None:
     started = time.monotonic()
     while not stop.wait(LOG_SECONDS):
-        sys.stderr.write(line(look(), total, already, time.monotonic() - started) + "\n")
+        sys.stderr.write(line(look(), total, already, time.monotonic() - started, done) + "\n")
         sys.stderr.flush()
 
 
-def line(now: Snapshot, total: int, already: int, seconds: float) -> str:
+def line(now: Snapshot, total: int, already: int, seconds: float, done: str = "scored") -> str:
     """One line of a log."""
     share = now.bytes_read / total if total else 0.0
-    done = now.bytes_read - already
-    left = f", about {(total - now.bytes_read) / done * seconds / 60:.0f} min left" if done > 0 else ""
+    read = now.bytes_read - already
+    left = f", about {(total - now.bytes_read) / read * seconds / 60:.0f} min left" if read > 0 else ""
     failed = f", {now.failed:,} failed" if now.failed else ""
     return (
-        f"dicebeam: {now.scored:,} samples scored{failed}, {now.scored / seconds:,.1f} a second, "
+        f"dicebeam: {now.scored:,} samples {done}{failed}, {now.scored / seconds:,.1f} a second, "
         f"{share:.0%} of the bytes{left}"
     )

@@ -41,6 +41,15 @@ def load_tensorflow(*, verbose: bool) -> None:
     tf.get_logger().setLevel("INFO" if verbose else "ERROR")
 
 
+def load_transform(*, verbose: bool) -> None:
+    """Import TensorFlow and tensorflow-transform without their notices, and set what is logged from here on."""
+    load_tensorflow(verbose=verbose)
+    if not verbose:
+        logging.getLogger("absl").setLevel(logging.ERROR)
+    with _muted_stderr(verbose=verbose):
+        from components import normalizing  # noqa: F401
+
+
 @contextmanager
 def _muted_stderr(*, verbose: bool) -> Iterator[None]:
     """Hold back what is written to file descriptor 2, and show it if the block fails.

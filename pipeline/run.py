@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
-from components import filesystems, reports, run_files, run_tables, tally
+from components import accounting, filesystems, run_files, run_tables, tally
 from pipeline import engine_errors, jobs, options, worker_watch
 from schemas import errors
 
@@ -20,7 +20,7 @@ _INTERRUPTED = re.compile(r"KeyboardInterrupt\b")
 
 
 class Plan(Protocol):
-    """A run that can be started: of `evaluate`, or of `summarize`."""
+    """A run that can be started: of `evaluate`, `summarize` or `analyze`."""
 
     @property
     def run(self) -> run_files.Run:
@@ -47,11 +47,21 @@ class Outcome:
     @property
     def valid(self) -> bool:
         """Whether something was scored and the failures are within the budget."""
-        return bool(self.row["status"] == reports.DONE)
+        return bool(self.row["status"] == accounting.DONE)
 
 
 def execute(plan: Plan) -> Outcome:
     """Run the plan's graph and read back the tables.
+
+    Raises:
+        DicebeamError: what a worker raised, by its type, or that the runner did not finish.
+    """
+    finish(plan)
+    return outcome(plan.run)
+
+
+def finish(plan: Plan) -> None:
+    """Run the plan's graph to its end.
 
     Raises:
         DicebeamError: what a worker raised, by its type, or that the runner did not finish.
@@ -77,7 +87,6 @@ def execute(plan: Plan) -> Outcome:
             f"--run-id {plan.run.run_id} to go on"
         )
         raise errors.ReportError(msg)
-    return outcome(plan.run)
 
 
 def raised_by_worker(error: BaseException) -> errors.DicebeamError | None:

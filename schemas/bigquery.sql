@@ -72,6 +72,54 @@ OPTIONS (
   uris = ['gs://BUCKET/OUTPUT/verdicts/*.parquet']
 );
 
+CREATE OR REPLACE EXTERNAL TABLE `PROJECT.DATASET.dataset_channels`
+WITH PARTITION COLUMNS (eval_date DATE, run_id STRING)
+OPTIONS (
+  format = 'PARQUET',
+  hive_partition_uri_prefix = 'gs://BUCKET/OUTPUT/dataset_channels',
+  uris = ['gs://BUCKET/OUTPUT/dataset_channels/*.parquet']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `PROJECT.DATASET.dataset_classes`
+WITH PARTITION COLUMNS (eval_date DATE, run_id STRING)
+OPTIONS (
+  format = 'PARQUET',
+  hive_partition_uri_prefix = 'gs://BUCKET/OUTPUT/dataset_classes',
+  uris = ['gs://BUCKET/OUTPUT/dataset_classes/*.parquet']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `PROJECT.DATASET.dataset_slices`
+WITH PARTITION COLUMNS (eval_date DATE, run_id STRING)
+OPTIONS (
+  format = 'PARQUET',
+  hive_partition_uri_prefix = 'gs://BUCKET/OUTPUT/dataset_slices',
+  uris = ['gs://BUCKET/OUTPUT/dataset_slices/*.parquet']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `PROJECT.DATASET.dataset_sizes`
+WITH PARTITION COLUMNS (eval_date DATE, run_id STRING)
+OPTIONS (
+  format = 'PARQUET',
+  hive_partition_uri_prefix = 'gs://BUCKET/OUTPUT/dataset_sizes',
+  uris = ['gs://BUCKET/OUTPUT/dataset_sizes/*.parquet']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `PROJECT.DATASET.dataset_failures`
+WITH PARTITION COLUMNS (eval_date DATE, run_id STRING)
+OPTIONS (
+  format = 'PARQUET',
+  hive_partition_uri_prefix = 'gs://BUCKET/OUTPUT/dataset_failures',
+  uris = ['gs://BUCKET/OUTPUT/dataset_failures/*.parquet']
+);
+
+CREATE OR REPLACE EXTERNAL TABLE `PROJECT.DATASET.datasets`
+WITH PARTITION COLUMNS (eval_date DATE, run_id STRING)
+OPTIONS (
+  format = 'PARQUET',
+  hive_partition_uri_prefix = 'gs://BUCKET/OUTPUT/datasets',
+  uris = ['gs://BUCKET/OUTPUT/datasets/*.parquet']
+);
+
 -- finished_runs: one row for each finished run, with the run of the same config that finished before it
 -- previous_run_id is NULL for the first run of a config.
 CREATE OR REPLACE VIEW `PROJECT.DATASET.finished_runs` AS
@@ -268,3 +316,57 @@ SELECT
   sum(CASE WHEN verdict IN ('PASS', 'SKIPPED') THEN 0 ELSE 1 END) AS n_not_passed
 FROM `PROJECT.DATASET.verdicts`
 GROUP BY eval_date, run_id;
+
+-- drift_history: one row for each gated run and check of its data, with the value that moves from night to night
+-- The difference is to the run's own baseline, which moves too; value over the nights shows what drifts slowly.
+CREATE OR REPLACE VIEW `PROJECT.DATASET.drift_history` AS
+SELECT
+  eval_date,
+  run_id,
+  decided,
+  metric,
+  class_name,
+  channel,
+  limit_name,
+  threshold,
+  value,
+  baseline,
+  difference,
+  baseline_run_id,
+  verdict,
+  decides,
+  run_verdict
+FROM `PROJECT.DATASET.verdicts`
+WHERE metric IN ('channel_mean', 'class_pixels', 'class_samples');
+
+-- dataset_channel_changes: one row for each channel of two finished analyses; choose both ids with WHERE
+-- mean_shift is in standard deviations of the baseline, NULL where that is 0.
+CREATE OR REPLACE VIEW `PROJECT.DATASET.dataset_channel_changes` AS
+SELECT
+  a.*,
+  b.run_id AS baseline_run_id,
+  b.mean AS baseline_mean,
+  b.std AS baseline_std,
+  a.mean - b.mean AS mean_change,
+  (a.mean - b.mean) / nullif(b.std, 0) AS mean_shift,
+  a.std / nullif(b.std, 0) AS std_ratio
+FROM `PROJECT.DATASET.dataset_channels` AS a
+JOIN `PROJECT.DATASET.dataset_channels` AS b ON a.channel = b.channel
+WHERE a.run_id <> b.run_id
+  AND a.run_id IN (SELECT run_id FROM `PROJECT.DATASET.datasets`)
+  AND b.run_id IN (SELECT run_id FROM `PROJECT.DATASET.datasets`);
+
+-- dataset_class_changes: one row for each class name of two finished analyses; choose both ids with WHERE
+CREATE OR REPLACE VIEW `PROJECT.DATASET.dataset_class_changes` AS
+SELECT
+  a.*,
+  b.run_id AS baseline_run_id,
+  b.pixel_fraction AS baseline_pixel_fraction,
+  b.sample_fraction AS baseline_sample_fraction,
+  a.pixel_fraction - b.pixel_fraction AS pixel_fraction_change,
+  a.sample_fraction - b.sample_fraction AS sample_fraction_change
+FROM `PROJECT.DATASET.dataset_classes` AS a
+JOIN `PROJECT.DATASET.dataset_classes` AS b ON a.class_name = b.class_name
+WHERE a.run_id <> b.run_id
+  AND a.run_id IN (SELECT run_id FROM `PROJECT.DATASET.datasets`)
+  AND b.run_id IN (SELECT run_id FROM `PROJECT.DATASET.datasets`);

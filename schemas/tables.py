@@ -9,10 +9,15 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
+from schemas import datasets
 from schemas.errors import ConfigError
 
 SCHEMA_VERSION = "1"
-TABLES = ("samples", "classes", "slices", "histograms", "replicates", "failures", "runs", "verdicts")
+OF_A_RUN = ("samples", "classes", "slices", "histograms", "replicates", "failures", "runs")
+"""The tables that an evaluation writes."""
+OF_A_DATASET = tuple(datasets.FIXED)
+"""The tables that an analysis writes; schemas.datasets has their columns."""
+TABLES = (*OF_A_RUN, "verdicts", *OF_A_DATASET)
 ROWS = {
     "samples": "one row for each sample and class, of runs that are not finished too",
     "classes": "one row for each run, slice and class: means, quantiles, intervals, sums",
@@ -22,10 +27,9 @@ ROWS = {
     "failures": "one row for each record that could not be scored",
     "runs": "one row for each finished run",
     "verdicts": "one row for each run that was gated, limit of a check, slice and class",
+    **datasets.ROWS,
 }
 """What a row of each table is."""
-OF_A_RUN = TABLES[:-1]
-"""The tables that an evaluation writes; the gate writes the others."""
 SHARD_METADATA = b"dicebeam.shard"
 SHARDS_METADATA = b"dicebeam.shards"
 """In place of the former in a file that holds several shards."""
@@ -143,10 +147,12 @@ VERDICTS = pa.schema(
     [
         *_of(pa.string(), "metric slice"),
         *_of(pa.int32(), "class_id"),
-        *_of(pa.string(), "class_name limit_name"),
+        *_of(pa.string(), "class_name"),
+        *_of(pa.int32(), "channel"),
+        *_of(pa.string(), "limit_name"),
         *_of(pa.float64(), "threshold"),
         *_of(pa.string(), "verdict"),
-        *_of(pa.bool_(), "improved"),
+        *_of(pa.bool_(), "decides improved"),
         *_of(pa.float64(), "value baseline difference low high p_value"),
         *_of(pa.int64(), "n_pairs"),
         *_of(pa.float64(), "minimum_detectable_drop"),
@@ -163,6 +169,7 @@ FIXED = {
     "failures": FAILURES,
     "runs": RUNS,
     "verdicts": VERDICTS,
+    **datasets.FIXED,
 }
 """Schemas of the tables that have the same columns whatever the config; `samples` has one for each slice feature."""
 

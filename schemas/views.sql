@@ -200,3 +200,57 @@ SELECT
   sum(CASE WHEN verdict IN ('PASS', 'SKIPPED') THEN 0 ELSE 1 END) AS n_not_passed
 FROM verdicts
 GROUP BY eval_date, run_id;
+
+-- drift_history: one row for each gated run and check of its data, with the value that moves from night to night
+-- The difference is to the run's own baseline, which moves too; value over the nights shows what drifts slowly.
+CREATE OR REPLACE VIEW drift_history AS
+SELECT
+  eval_date,
+  run_id,
+  decided,
+  metric,
+  class_name,
+  channel,
+  limit_name,
+  threshold,
+  value,
+  baseline,
+  difference,
+  baseline_run_id,
+  verdict,
+  decides,
+  run_verdict
+FROM verdicts
+WHERE metric IN ('channel_mean', 'class_pixels', 'class_samples');
+
+-- dataset_channel_changes: one row for each channel of two finished analyses; choose both ids with WHERE
+-- mean_shift is in standard deviations of the baseline, NULL where that is 0.
+CREATE OR REPLACE VIEW dataset_channel_changes AS
+SELECT
+  a.*,
+  b.run_id AS baseline_run_id,
+  b.mean AS baseline_mean,
+  b.std AS baseline_std,
+  a.mean - b.mean AS mean_change,
+  (a.mean - b.mean) / nullif(b.std, 0) AS mean_shift,
+  a.std / nullif(b.std, 0) AS std_ratio
+FROM dataset_channels AS a
+JOIN dataset_channels AS b ON a.channel = b.channel
+WHERE a.run_id <> b.run_id
+  AND a.run_id IN (SELECT run_id FROM datasets)
+  AND b.run_id IN (SELECT run_id FROM datasets);
+
+-- dataset_class_changes: one row for each class name of two finished analyses; choose both ids with WHERE
+CREATE OR REPLACE VIEW dataset_class_changes AS
+SELECT
+  a.*,
+  b.run_id AS baseline_run_id,
+  b.pixel_fraction AS baseline_pixel_fraction,
+  b.sample_fraction AS baseline_sample_fraction,
+  a.pixel_fraction - b.pixel_fraction AS pixel_fraction_change,
+  a.sample_fraction - b.sample_fraction AS sample_fraction_change
+FROM dataset_classes AS a
+JOIN dataset_classes AS b ON a.class_name = b.class_name
+WHERE a.run_id <> b.run_id
+  AND a.run_id IN (SELECT run_id FROM datasets)
+  AND b.run_id IN (SELECT run_id FROM datasets);

@@ -207,7 +207,44 @@ def verdict_rows(night):
     return [
         {**same, "class_id": i + 1, "class_name": name, "verdict": found[i], "difference": -0.001 * i, **after}
         for i, name in enumerate(FOREGROUND)
-    ]
+    ] + drift_rows(night, after)
+
+
+def drift_rows(night, after):
+    """The images get brighter by half a step a night, which no night's own check finds; the classes stay."""
+    same = {"slice": "all", "limit_name": "max_change", "threshold": 1.0, "verdict": "PASS", "decides": True, **after}
+    images = {"metric": "channel_mean", "value": 100 + 0.5 * night.order, "difference": 0.5}
+    masks = {"metric": "class_samples", "class_id": 1, "class_name": FOREGROUND[0], "value": 0.5, "difference": 0.0}
+    return [{**same, **images, "channel": channel} for channel in (0, 1)] + [{**same, **masks}]
+
+
+def dataset_rows(night, samples, failures):
+    """The data of the nights are a little brighter from night 20 on; their masks are those of the samples."""
+    n, bright = len(samples) // 3, 100.0 + 5 * (night.order >= 20)
+    counted = samples.pixels - samples.ignored_pixels
+    classes = []
+    for class_id, name in enumerate(CLASSES):
+        of_class = samples[samples.class_id == class_id]
+        actual = of_class.true_positives + of_class.false_negatives
+        classes.append({
+            "class_id": class_id, "class_name": name, "pixels": int(actual.sum()), "samples": int((actual > 0).sum()),
+            "pixel_fraction": actual.sum() / counted[of_class.index].sum(), "sample_fraction": (actual > 0).mean(),
+        })  # fmt: skip
+    steps = {"min": 0.0, "p01": 2.0, "p05": 9.0, "p25": 60.0, "p50": bright, "p75": 140.0, "p95": 220.0, "p99": 250.0}
+    channel = {"images": n, "pixels": 4096 * n, "mean": bright, "std": 50.0, **steps, "max": 255.0}
+    keys = ("status", "config", "shards", "records", "failed", "data_fingerprint", "versions", "runner", "started",
+            "finished", "seconds", "samples_per_second")  # fmt: skip
+    row = run_row(night, samples, len(failures))
+    whole = samples[samples.class_id == 0]
+    pixels = {"pixels": int(whole.pixels.sum()), "ignored_pixels": int(whole.ignored_pixels.sum())}
+    return {
+        "dataset_channels": [{"channel": number, **channel} for number in range(3)],
+        "dataset_classes": classes,
+        "dataset_slices": [{"slice": "all", "n_samples": n, **pixels}],
+        "dataset_sizes": [{"depth": None, "height": 64, "width": 64, "channels": 3, "n_samples": n}],
+        "dataset_failures": failures,
+        "datasets": [{**{key: row[key] for key in keys}, "analyzed": n, "transform": f"transforms/{night.run_id}"}],
+    }
 
 
 def make(output, count=NIGHTS, size=SAMPLES):
@@ -223,6 +260,7 @@ def make(output, count=NIGHTS, size=SAMPLES):
         if night.finished:
             rows["verdicts"] = verdict_rows(night)
             rows |= {**summaries(samples, rng), "failures": failures, "runs": [run_row(night, samples, len(failures))]}
+            rows |= dataset_rows(night, samples, failures)
         run = run_files.Run(str(output), night.run.eval_date, night.run_id, "", "")
         for name, of_table in rows.items():
             schema = tables.FIXED.get(name, tables.samples_schema(["site"]))

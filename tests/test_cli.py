@@ -74,7 +74,7 @@ def test_beam_flags_follow_two_dashes(demo: Path, capsys: pytest.CaptureFixture[
 def test_beam_flags_for_a_command_that_runs_no_pipeline(capsys: pytest.CaptureFixture[str]) -> None:
     assert code(["query", "somewhere", "--", "--runner=DirectRunner"]) == 2
     assert (
-        "only evaluate, summarize, compact, gate, nightly, report and preflight take Beam flags"
+        "only evaluate, summarize, compact, gate, nightly, report, analyze and preflight take Beam flags"
         in capsys.readouterr().err
     )
 

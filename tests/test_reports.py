@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components import parquet_files, reports, run_files
+from components import accounting, parquet_files, reports, run_files
 from components.reports import Counted, ReportSettings
 from components.run_files import Run
 from schemas import tables
@@ -74,7 +74,7 @@ def parts(settings):
     ],
 )
 def test_status(totals, budget, status):
-    assert reports.status(totals, budget) == status
+    assert accounting.status(totals, budget) == status
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import cutting, samples, shard_index, tfrecord
+from components import cutting, shard_index, tfrecord, unit_records
 from components.tfrecord import Record
 from schemas.errors import ReportError, StorageError
 from schemas.records import ByteRange, Failure, OpenShard, Shard, ShardRange
@@ -224,8 +224,8 @@ def test_a_shard_in_an_object_store_is_cut_and_read_alike(remote):
     shard = Shard("gs://b/a.tfrecord", len(WHOLE))
     found = cutting.units(OpenShard(shard), 120)
     assert [unit.range for unit in found] == cut(WHOLE, 120)
-    items = [item for unit in found for item in samples._records(unit)]
-    assert items == list(samples._records(shard))
+    items = [item for unit in found for item in unit_records.read(unit)]
+    assert items == list(unit_records.read(shard))
     assert [item.lineage.record for item in items] == list(range(10))
 
 

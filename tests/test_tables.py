@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import tables
+from schemas import datasets, tables
 from schemas.errors import ConfigError
 from schemas.verdict import CheckVerdict
 
@@ -144,6 +144,33 @@ def test_a_slice_feature_named_like_a_fixed_column_is_refused(name):
         tables.slice_columns(["site", name])
 
 
+def test_dataset_tables():
+    found = {name: columns(schema) for name, schema in datasets.FIXED.items()}
+    quantiles = "min p01 p05 p25 p50 p75 p95 p99 max"
+    assert found == {
+        "dataset_channels": {
+            "channel": ID, **spelled("images pixels", COUNT), **spelled(f"mean std {quantiles}", NUMBER)
+        },
+        "dataset_classes": {
+            "class_id": ID, "class_name": TEXT, **spelled("pixels samples", COUNT),
+            **spelled("pixel_fraction sample_fraction", NUMBER),
+        },
+        "dataset_slices": {"slice": TEXT, **spelled("n_samples pixels ignored_pixels", COUNT)},
+        "dataset_sizes": {**spelled("depth height width", COUNT), "channels": ID, "n_samples": COUNT},
+        "dataset_failures": columns(tables.FAILURES),
+        "datasets": {
+            **spelled("status config", TEXT), **spelled("shards records analyzed failed", COUNT),
+            **spelled("data_fingerprint transform versions runner", TEXT), "started": TIME, "finished": TIME,
+            **spelled("seconds samples_per_second", NUMBER),
+        },
+    }  # fmt: skip
+
+
+def test_an_evaluation_and_an_analysis_write_no_table_of_each_other():
+    assert not set(tables.OF_A_RUN) & set(tables.OF_A_DATASET)
+    assert {*tables.OF_A_RUN, "verdicts", *tables.OF_A_DATASET} == set(tables.TABLES)
+
+
 def test_every_file_says_its_version_and_run():
     schema = tables.with_metadata(pa.schema([("a", pa.int64())]), "r1", {b"more": b"x"})
     assert schema.metadata == {b"dicebeam.schema_version": b"1", b"dicebeam.run_id": b"r1", b"more": b"x"}
@@ -162,7 +189,7 @@ def test_verdicts():
     found = columns(tables.VERDICTS)
     assert found == {
         **spelled("metric slice class_name limit_name verdict message run_verdict baseline_run_id", TEXT),
-        "class_id": ID, "n_pairs": COUNT, "improved": "bool", "decided": TIME,
+        "class_id": ID, "channel": ID, "n_pairs": COUNT, "improved": "bool", "decides": "bool", "decided": TIME,
         **spelled("threshold value baseline difference low high p_value minimum_detectable_drop", NUMBER),
     }  # fmt: skip
     assert {*found} - {"run_verdict", "baseline_run_id", "decided"} == {f.name for f in fields(CheckVerdict)}

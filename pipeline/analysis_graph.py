@@ -1,0 +1,50 @@
+"""The graph of an analysis on one page.
+
+FindShards -> CutShards -> MeasureSamples -+- blocks --> BuildTransform (tensorflow-transform) --> WriteDataset
+                                           +- failures, accounting --------------------------------------^
+"""
+
+from dataclasses import dataclass
+
+import apache_beam as beam
+
+from components import shards, summary
+from components.cutting import CutShards
+from components.dataset_reports import DatasetSettings, WriteDataset
+from components.measuring import MeasureSamples, MeasureSettings
+from components.normalizing import BuildTransform, TransformSettings
+from schemas.records import OpenShard
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisSettings:
+    """The settings of every stage; `planned` is the `shards.listing` of what the patterns matched for the plan."""
+
+    patterns: tuple[str, ...]
+    planned: str
+    split_bytes: int
+    measure: MeasureSettings
+    transform: TransformSettings
+    tables: DatasetSettings
+
+
+def analyze(pipeline: beam.Pipeline, settings: AnalysisSettings) -> beam.PCollection[str]:
+    """Wire an analysis; gives the path of the `datasets` row."""
+    measured = (
+        pipeline
+        | "Patterns" >> beam.Create([settings.patterns], reshuffle=False)
+        | "FindShards" >> beam.FlatMap(shards.find_planned, settings.planned)
+        | "Open" >> beam.Map(OpenShard)
+        | "CutShards" >> CutShards(settings.split_bytes)
+        | "MeasureSamples" >> MeasureSamples(settings.measure)
+    )
+    totals = (
+        measured.units
+        | "Totals" >> beam.Map(summary.totals_of)
+        | "AddTotals" >> beam.CombineGlobally(summary.add_totals)
+    )
+    return (
+        measured.blocks
+        | "BuildTransform" >> BuildTransform(settings.transform)
+        | "WriteDataset" >> WriteDataset(settings.tables, totals, measured.failures)
+    )
