@@ -5,8 +5,8 @@ samples of each class, and the sizes of the images. It knows that every image ha
 finds out; it checks no sizes, and writes nothing.
 
 The whole pass is from making the plan to the last table and graph. In that is what does not grow with the data:
-tracing, the pipeline's stages, the graph. It is measured with a data set of 8 images and stated by itself; what is left over is
-the time of the records. On a machine that others use too, the processor's time tells more than the clock's.
+tracing, the pipeline's stages, the graph. It is measured with a data set of 8 images and stated by itself; what is left
+over is the time of the records. On a machine that others use too, the processor's time tells more than the clock's.
 
     python -m benchmarks.analyze [--records 4000] [--size 256] [--rounds 5]
 """
@@ -145,11 +145,10 @@ def _report(name: str, columns: list[list[float]], args: argparse.Namespace) -> 
     thousand = 1000 / args.records
     ratios = statistics.median(w / t for _, w, t in zip(*columns, strict=True))
     records = statistics.median((w - f) / t for f, w, t in zip(*columns, strict=True))
-    size = f"{args.size} x {args.size}"
+    ours = f"{(whole - fixed) * thousand:.2f} s, and {fixed:.2f} s once"
     print(
-        f"by the {name}: 1,000 images of {size} take analyze {(whole - fixed) * thousand:.2f} s, and {fixed:.2f} s once; "
-        f"the loop {loop * thousand:.2f} s. Median ratio of a whole pass of {args.records:,} images {ratios:.2f}, "
-        f"without what it takes once {records:.2f}"
+        f"by the {name}: 1,000 images of {args.size} x {args.size} take analyze {ours}; the loop {loop * thousand:.2f} s. "
+        f"Median ratio of a whole pass of {args.records:,} images {ratios:.2f}, without what it takes once {records:.2f}"
     )
 
 
