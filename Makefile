@@ -6,7 +6,6 @@ VENV ?= .venv
 DEMO ?= demo
 ACTIONLINT := v1.7.12
 BEAM := $(shell sed -n 's/^apache-beam==//p' requirements.lock)
-FLINK_JAR := beam-runners-flink-1.20-job-server
 FUZZ_SECONDS ?= 3600
 FUZZ_SEED ?= $(shell date +%s)
 BIN := $(VENV)/bin
@@ -73,20 +72,23 @@ check: lint types test ## lint, types and tests: what CI runs, with deploy-check
 deploy-check: $(VENV)/.dev .venv-airflow/.made .venv-kfp/.made .deploy-tools/.made ## run deploy/ with Airflow and Kubeflow Pipelines themselves
 	DICEBEAM_DEPLOY_CHECK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy tests/test_deploy.py
 
-.engines-tools/.made: requirements.lock
+.engines-tools/.made: requirements.lock tests/engines/flink.pom.xml
 	@mkdir -p .engines-tools
 	@if command -v go >/dev/null; then \
 		echo "dicebeam: building Prism $(BEAM) with Go, once"; \
 		GOBIN=$(CURDIR)/.engines-tools go install github.com/apache/beam/sdks/v2/go/cmd/prism@v$(BEAM); \
 	else echo "dicebeam: Go is not here, so Prism is left out"; fi
-	@if [ -z "$$DICEBEAM_FLINK_JAR" ] && command -v mvn >/dev/null; then \
-		mvn --batch-mode --quiet dependency:copy -Dartifact=org.apache.beam:$(FLINK_JAR):$(BEAM) \
-			-DoutputDirectory=$(CURDIR)/.engines-tools >.engines-tools/maven.log 2>&1 || \
-			echo "dicebeam: Maven has no $(FLINK_JAR) $(BEAM), so Flink is left out (.engines-tools/maven.log)"; \
-	fi
-	@if command -v go >/dev/null; then touch $@; fi
+	@if [ -n "$$DICEBEAM_FLINK_JAR" ]; then :; \
+	elif command -v java >/dev/null && command -v mvn >/dev/null; then \
+		echo "dicebeam: fetching Flink and Beam's runner for it with Maven, once"; \
+		rm -rf .engines-tools/flink; \
+		mvn --batch-mode --quiet -f tests/engines/flink.pom.xml dependency:copy-dependencies \
+			-DoutputDirectory=$(CURDIR)/.engines-tools/flink >.engines-tools/maven.log 2>&1 || \
+			{ cat .engines-tools/maven.log; exit 1; }; \
+	else echo "dicebeam: Java and Maven are not here, so Flink is left out"; fi
+	@touch $@
 
-test-engines: $(VENV)/.dev .engines-tools/.made ## run the same graph on Prism, job services, worker pools and, where it can be had, Flink
+test-engines: $(VENV)/.dev .engines-tools/.made ## run the same graph on Prism, job services, worker pools and a Flink cluster
 	DICEBEAM_ENGINES=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/engines tests/test_remote.py
 
 bench: $(VENV)/.dev ## measure throughput, memory and start against what they are held to

@@ -5,6 +5,8 @@ Why each dependency is here:
 tensorflow, apache-beam, tensorflow-transform, tfrecord-lite, pyarrow
     the stack dicebeam is made for: the model and the Dice sums, the pipeline, transform
     graphs, the tf.Example decoder, the tables.
+tfx-bsl, tensorflow-metadata
+    what tensorflow-transform itself reads schemas with, without its import of Keras 2.
 google-crc32c   checks TFRecord checksums in C; Beam's gcp extra brings it as well.
 numpy           arrays between the decoder, the model and the tables.
 pillow          reads the palette *indexes* of a PNG mask, which TensorFlow cannot.
@@ -51,6 +53,8 @@ setup(
         "tensorflow>=2.21,<2.22",
         "apache-beam[gcp]>=2.77,<2.78",
         "tensorflow-transform>=1.21,<1.22",
+        "tfx-bsl>=1.21,<1.22",
+        "tensorflow-metadata>=1.21,<1.22",
         "tfrecord-lite==0.0.8",
         "pyarrow>=25,<26",
         "google-crc32c>=1.8,<2",

@@ -147,8 +147,9 @@ def _report(name: str, columns: list[list[float]], args: argparse.Namespace) -> 
     records = statistics.median((w - f) / t for f, w, t in zip(*columns, strict=True))
     ours = f"{(whole - fixed) * thousand:.2f} s, and {fixed:.2f} s once"
     print(
-        f"by the {name}: 1,000 images of {args.size} x {args.size} take analyze {ours}; the loop {loop * thousand:.2f} s. "
-        f"Median ratio of a whole pass of {args.records:,} images {ratios:.2f}, without what it takes once {records:.2f}"
+        f"by the {name}: 1,000 images of {args.size} x {args.size} take analyze {ours}; the loop "
+        f"{loop * thousand:.2f} s. Median ratio of a whole pass of {args.records:,} images {ratios:.2f}, "
+        f"without what it takes once {records:.2f}"
     )
 
 

@@ -1,6 +1,6 @@
 """What an engine costs: `evaluate` of ten thousand small records on each, in turn.
 
-    python -m benchmarks.engines [--prism PATH]
+    python -m benchmarks.engines [--prism PATH] [--flink]
 
 Whole processes, with their imports; the median of the rounds is printed, and the records a second beyond an
 evaluation of ten records on the same engine, which is what stays when the start is paid.
@@ -12,6 +12,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks import processes
@@ -20,6 +21,7 @@ from pipeline import quiet
 quiet.load_tensorflow(verbose=False)
 
 from benchmarks import synthetic  # noqa: E402 - only now, so that TensorFlow's notices stay away
+from tests.engines import flink  # noqa: E402
 
 RECORDS, FEW, SHARDS, SIZE = 10_000, 10, 8, 32
 EMBED = ("--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK")
@@ -41,12 +43,20 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--flink",
+        action="store_true",
+        help="and on a cluster of Flink; its own start is not measured",
+    )
     parser.add_argument("--prism", default=".engines-tools/prism", help="the binary; left out where it is not there")
     args = parser.parse_args()
     found = engines(args.prism if Path(args.prism).is_file() else None)
-    seconds: dict[tuple[str, int], list[float]] = {(name, count): [] for name in found for count in (FEW, RECORDS)}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         root = Path(folder)
+        if args.flink:
+            cluster = stack.enter_context(flink.cluster(Path(tempfile.mkdtemp(dir=folder))))
+            found = {**found, "Flink cluster, 2 workers": cluster.flags()}
+        seconds: dict[tuple[str, int], list[float]] = {(name, count): [] for name in found for count in (FEW, RECORDS)}
         model = synthetic.save_model(root / "model")
         commands = {
             count: processes.evaluate_command(

@@ -9,13 +9,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""Environment that gives TensorFlow one thread in a process and in the worker processes that it starts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Wall seconds and peak resident bytes of one finished process."""
+    """Wall seconds and peak resident bytes of one finished process, and CPU seconds with those it waited for."""
 
     seconds: float
     peak_bytes: int
+    cpu_seconds: float
 
 
 def run(command: Sequence[str]) -> Measured:
@@ -31,7 +35,8 @@ def run(command: Sequence[str]) -> Measured:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{error.decode(errors='replace')[-2000:]}")
-    return Measured(time.monotonic() - began, usage.ru_maxrss * 1024)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Measured(time.monotonic() - began, usage.ru_maxrss * 1024, cpu)
 
 
 def evaluate_command(examples: str, model: str, output: str, classes: Sequence[str]) -> list[str]:

@@ -32,7 +32,6 @@ from components import shard_index, tfrecord  # noqa: E402
 
 SHARDS = 64
 FLAGS = ["--", "--direct_num_workers=2", "--direct_running_mode=multi_processing"]
-ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 NEVER = 1 << 62
 
 
@@ -63,7 +62,9 @@ def seconds(examples: str, model: str, output: Path, split_bytes: int) -> float:
     watching = threading.Thread(target=watch)
     watching.start()
     try:
-        done = subprocess.run(command, env={**os.environ, **ONE_THREAD}, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, env={**os.environ, **processes.ONE_THREAD}, capture_output=True, text=True, check=False
+        )
     finally:
         over.set()
         watching.join()

@@ -17,8 +17,8 @@ def find(
     """The baseline, and if there is none, why.
 
     Args:
-        kind: `blessed`, the run that was blessed last; `previous`, the last finished run of another model on the same
-            data, whose failures were within its budget; or a run id.
+        kind: `blessed`, the run that was blessed last; `previous`, the last finished run of another model, or with
+            another transform before it, on the same data, whose failures were within its budget; or a run id.
         tonight: the run that is held against it, which is never its own baseline.
         runs: every finished run, the last one first.
         blessed: ids of blessed runs, the one that was blessed last first.
@@ -39,7 +39,12 @@ def find(
 
 
 def _is_other(past: FinishedRun, tonight: FinishedRun) -> bool:
-    return bool(past.row["status"] == DONE and past.row["model_fingerprint"] != tonight.row["model_fingerprint"])
+    return bool(past.row["status"] == DONE and _scored_by(past.row) != _scored_by(tonight.row))
+
+
+def _scored_by(row: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Fingerprints of the model and of the transform before it, which together are what is judged."""
+    return row["model_fingerprint"], row.get("transform_fingerprint")
 
 
 def _same_config(past: FinishedRun, tonight: FinishedRun) -> bool:
@@ -71,6 +76,22 @@ def unlike(now: Mapping[str, Any], before: Mapping[str, Any], not_scoring: set[s
         elif now["duplicate_ids"] or before["duplicate_ids"]:
             found.append("the data are not the same, and samples that share an id cannot be told apart")
     return found
+
+
+def other_transform(now: Mapping[str, Any], before: Mapping[str, Any]) -> str | None:
+    """What is to be said of two runs with different transforms before their models; None where they have the same.
+
+    Such runs can be compared, as those of two models can: the transform is a part of what is judged.
+    """
+    (model, transform), (model_then, transform_then) = _scored_by(now), _scored_by(before)
+    if transform == transform_then:
+        return None
+    names = [
+        f"{row.get('transform')} ({found[:12]})" if found else "none"
+        for row, found in ((before, transform_then), (now, transform))
+    ]
+    whose = "the model is the same" if model == model_then else "the model is another one too"
+    return f"the transform is another one: {' -> '.join(names)}; {whose}"
 
 
 def same_data(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:

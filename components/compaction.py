@@ -125,8 +125,9 @@ def _merge(run: Run, sources: Sequence[Source]) -> None:
 
 
 def _check_sources(run: Run, sources: Sequence[Source], record: ShardRecord) -> None:
-    """Hold that files have the rows they say, and are of one config and model."""
-    fingerprints = {name: getattr(record, name) for name in ("config_fingerprint", "model_fingerprint", "scoring")}
+    """Hold that files have the rows they say, and are of one config, model and transform."""
+    names = ("config_fingerprint", "model_fingerprint", "scoring", "transform_fingerprint")
+    fingerprints = {name: getattr(record, name) for name in names}
     for source in sources:
         run_files.committed(source.path, dataclasses.replace(run, **fingerprints), len(record.class_ids))
 

@@ -1,5 +1,6 @@
 """One record to one sample: image, class ids, id, slice values, with a reason where that fails."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ class DecodeSettings:
     channels: colour channels the model wants, 0 to keep what the file has.
     multi_label: masks may have one channel for each class.
     max_pixels: an image or mask that claims more is refused before it is decoded.
+    required: features that a record must have beside those, because a transform reads them.
     """
 
     features: FeatureKeys
@@ -34,6 +36,7 @@ class DecodeSettings:
     channels: int = 0
     multi_label: bool = False
     max_pixels: int = MAX_PIXELS
+    required: tuple[str, ...] = ()
 
 
 def decode(record: Record, settings: DecodeSettings) -> Sample | Failure:
@@ -44,6 +47,7 @@ def decode(record: Record, settings: DecodeSettings) -> Sample | Failure:
         example = examples.parse(record.data)
         sample_id = examples.sample_id(example, settings.features.sample_id, f"{lineage.shard}#{lineage.record}")
         slices = tuple(examples.text(example, key) for key in settings.slice_features)
+        _check_required(example, settings.required)
         mask, ignored = _mask(example, settings)
         image, bucket = _image(example, record.data, mask, settings)
     except SampleError as error:
@@ -51,6 +55,14 @@ def decode(record: Record, settings: DecodeSettings) -> Sample | Failure:
     except Exception as error:  # noqa: BLE001 - what no decoder foresaw is this record's failure, not the run's
         return Failure(lineage, sample_id, "decode", type(error).__name__, f"decoding failed: {error}")
     return Sample(lineage, sample_id, slices, image, mask, ignored, (bucket, mask.shape, ignored is None))
+
+
+def _check_required(example: examples.Example, keys: Iterable[str]) -> None:
+    for key in keys:
+        try:
+            examples.values(example, key)
+        except SampleError as error:
+            raise SampleError(f"{error}. The transform reads it", stage="decode") from error
 
 
 def _mask(example: examples.Example, settings: DecodeSettings) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:

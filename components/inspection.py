@@ -1,12 +1,24 @@
-"""What is in a TFRecord or a SavedModel, for people who write a config."""
+"""What is in a TFRecord, a SavedModel or a transform, for people who write a config."""
 
 from pathlib import Path
 
 import numpy as np
 
-from components import examples, filesystems, image_headers, images, signatures, tfrecord
+from components import (
+    examples,
+    filesystems,
+    fingerprints,
+    image_headers,
+    images,
+    raw_features,
+    saved_model,
+    signatures,
+    tfrecord,
+    transforms,
+)
 from schemas.errors import ConfigError, SampleError
 from schemas.records import Failure
+from schemas.transform import GRAPH
 
 Sheet = tuple[str, list[str], list[tuple[str, ...]]]
 _SHOWN_BYTES = 60
@@ -16,14 +28,16 @@ def inspect(path: str) -> Sheet:
     """A title, column names and rows for whatever is at the path.
 
     Raises:
-        ConfigError: if nothing is there. ModelError, SampleError: if it is neither of the two.
+        ConfigError: if nothing is there. ModelError, SampleError: if it is none of the three.
     """
     where = filesystems.absolute(path)
     if filesystems.exists(f"{where.rstrip('/')}/saved_model.pb"):
         return _model(where)
+    if filesystems.exists(f"{where.rstrip('/')}/{GRAPH}/saved_model.pb"):
+        return _transform(where)
     if not filesystems.exists(where) or Path(where).is_dir():
         msg = (
-            f"expected a TFRecord file or a SavedModel folder at {path!r}, but there is "
+            f"expected a TFRecord file, or the folder of a SavedModel or a transform, at {path!r}, but there is "
             f"{'a folder' if Path(where).is_dir() else 'nothing'}"
         )
         raise ConfigError(msg)
@@ -38,6 +52,20 @@ def _model(path: str) -> Sheet:
         for info in infos.values()
     ]
     return f"SavedModel {path}", ["signature", "", "name: dtype shape"], rows
+
+
+def _transform(path: str) -> Sheet:
+    copy = saved_model.local_copy(path, fingerprints.transform_fingerprint(path), saved_model.TRANSFORM)
+    transform = transforms.load(copy, path)
+    raw = [
+        ("raw", transforms.describe(name, spec), raw_features.describe(transform.parsing[name]))
+        for name, spec in sorted(transform.takes.items())
+    ]
+    transformed = [
+        ("transformed", transforms.describe(name, spec), f"from {', '.join(transform.needed([name])) or 'nothing'}")
+        for name, spec in sorted(transform.gives.items())
+    ]
+    return f"transform {path}", ["", "name: dtype shape", ""], [*raw, *transformed]
 
 
 def _record(path: str) -> Sheet:

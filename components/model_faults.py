@@ -12,7 +12,7 @@ SAMPLES_FAULTS = {"InvalidArgumentError", "ValueError", OUT_OF_MEMORY}
 """What TensorFlow raises for values and shapes that a model cannot take; a broken device raises others."""
 FOUND_IN_OUTPUT = {"SampleError"}
 """The model went through, and what it gave for the sample is no number."""
-FAILED = "the model failed: "
+FAILED, TRANSFORM_FAILED = "the model failed: ", "the transform failed: "
 _FAILED_COPY = "Dst tensor is not initialized"
 
 
@@ -35,9 +35,9 @@ def where(samples: Sequence[Sample]) -> str:
     return f"{first.shard}, records {first.record} to {last.record}"
 
 
-def raised(sample: Sample, error: BaseException) -> Failure:
-    """The failure of a sample that the model raised an error for."""
-    return _failure(sample, type(error).__name__, f"{FAILED}{reason(error)}")
+def raised(sample: Sample, error: BaseException, failed: str = FAILED) -> Failure:
+    """The failure of a sample that the model, or the transform before it, raised an error for."""
+    return _failure(sample, type(error).__name__, f"{failed}{reason(error)}")
 
 
 def too_big(sample: Sample) -> Failure:

@@ -55,3 +55,12 @@ def in_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
             held, rows, nbytes = [], 0, 0
     if rows:
         yield pa.concat_tables(held)
+
+
+def with_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The columns of a schema, in its order and types; NULL where an older version did not write one."""
+    columns = [
+        rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(len(rows), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)

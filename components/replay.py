@@ -50,14 +50,15 @@ class Replayer:
     """A SavedModel, loaded once, that predicts one sample at a time."""
 
     def __init__(self, settings: ScoreSettings) -> None:
-        """Load the model.
+        """Load the model, and the transform before it where there is one.
 
         Raises:
-            ModelError: if it cannot be loaded.
+            ModelError: if one of them cannot be loaded.
         """
         self._loaded = saved_model.load(settings)  # the signature's function holds the variables only weakly
         self._settings = settings
         self._signature = self._loaded.signatures[settings.agreement.signature]
+        self._transform = saved_model.load_inputs(settings)
 
     def predict(self, sample: Sample) -> Predicted:
         """The prediction of a sample at the size of its mask.
@@ -81,10 +82,9 @@ class Replayer:
         if not _is_array(sample):
             images = tf.repeat(images, times)
         masks = tf.constant(np.stack([sample.mask] * times))
-        if settings.input.kind == "image":
-            largest = float(images.dtype.max) if images.dtype.is_integer else 1.0
-            images = scoring.prepare(images, agreement, settings.input.scale, tf.constant(largest, tf.float32))
-        output = self._signature(**{agreement.input_name: images})[agreement.output_name]
+        largest = tf.constant(float(images.dtype.max) if images.dtype.is_integer else 1.0, tf.float32)
+        fed = scoring.inputs(images, agreement, settings, largest, self._transform)
+        output = self._signature(**fed)[agreement.output_name]
         output, fits = scoring.right_shape(output, masks, rank, settings.output_kind, classes)
         if not fits:
             raise ValueError("its output does not have the shape of a prediction for this sample")

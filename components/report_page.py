@@ -137,6 +137,8 @@ def _accounting(data: ReportData) -> dict[str, Any]:
         ("Run", data.past.run_id),
         ("Model", row["model"]),
         ("Model fingerprint", row["model_fingerprint"]),
+        ("Transform", row.get("transform")),
+        ("Transform fingerprint", row.get("transform_fingerprint")),
         ("Config fingerprint", row["config_fingerprint"]),
         ("Digest of the rows", row["digest"]),
         ("Finished", _time(row["finished"])),

@@ -46,6 +46,7 @@ class ReportSettings:
     versions: str | None
     runner: str | None
     started: datetime | None
+    transform: str | None = None
     kept: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -75,6 +76,8 @@ def run_row(settings: ReportSettings, counted: Counted, finished: datetime) -> d
         "config_fingerprint": settings.run.config_fingerprint,
         "model": settings.model,
         "model_fingerprint": settings.run.model_fingerprint,
+        "transform": settings.transform,
+        "transform_fingerprint": settings.run.transform_fingerprint,
         "shards": totals.shards,
         "records": totals.records,
         "scored": totals.scored,

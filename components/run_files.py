@@ -36,6 +36,7 @@ class Run:
     config_fingerprint: str
     model_fingerprint: str
     scoring: str = "{}"
+    transform_fingerprint: str | None = None
 
     def folder(self, table: str) -> str:
         """Folder of this run's rows of a table."""
@@ -66,16 +67,17 @@ def is_compacted(name: str) -> bool:
 
 
 def check_same_run(record: ShardRecord, run: Run, path: str) -> None:
-    """Refuse a file that another config or model wrote under this run id, and show what differs.
+    """Refuse a file that another config, model or transform wrote under this run id, and show what differs.
 
     Raises:
         ReportError: if the fingerprints differ.
     """
-    for what in ("config", "model"):
+    for what in ("config", "model", "transform"):
         theirs, ours = getattr(record, f"{what}_fingerprint"), getattr(run, f"{what}_fingerprint")
         if theirs != ours:
             differs = config_difference.summary(record.scoring, run.scoring) if what == "config" else ""
-            shown = differs or f"it had the fingerprint {theirs[:12]}, now it is {ours[:12]}"
+            then, now = ((found or "none")[:12] for found in (theirs, ours))
+            shown = differs or f"it had the fingerprint {then}, now it is {now}"
             msg = (
                 f"run {run.run_id!r} was begun with another {what}: {shown} (see {path}). Use another --run-id, "
                 f"or the {what} it was begun with"

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components import filesystems, run_files
+from components import filesystems, parquet_files, run_files
 from components.run_files import Run
 from schemas import tables
 from schemas.errors import ReportError
@@ -40,7 +40,8 @@ def finished_runs(output: str) -> list[FinishedRun]:
     for file in filesystems.below(f"{output.rstrip('/')}/runs", "eval_date=*/run_id=*/part-0.parquet"):
         date, run_id = (part.partition("=")[2] for part in file.path.split("/")[-3:-1])
         (row,) = _read_file(file.path, tables.RUNS).to_pylist()
-        run = Run(output, date, run_id, row["config_fingerprint"], row["model_fingerprint"])
+        prints = (row["config_fingerprint"], row["model_fingerprint"])
+        run = Run(output, date, run_id, *prints, transform_fingerprint=row["transform_fingerprint"])
         found.append(FinishedRun(run, row))
     return sorted(found, key=lambda past: (past.finished, past.run_id), reverse=True)
 
@@ -57,11 +58,7 @@ def _read_file(path: str, schema: pa.Schema, slices: Collection[str] | None = No
     wanted = None if slices is None else pc.field("slice").isin(pa.array(sorted(slices), pa.string()))
     with filesystems.reading(path) as opened:
         rows = pq.read_table(opened, filters=wanted)
-    columns = [
-        rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(len(rows), field.type)
-        for field in schema
-    ]
-    return pa.table(columns, schema=schema)
+    return parquet_files.with_schema(rows, schema)
 
 
 def scored_classes(run: Run) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from components import filesystems, storage_errors
+from components import filesystems, parquet_files, storage_errors
 from components.run_files import Run
 from schemas import tables
 
@@ -20,12 +20,12 @@ _ASIDE = f".{FILE}.aside"
 
 
 def read(run: Run) -> dict[str, Any] | None:
-    """The row, hidden or not; None if the run was never finished."""
+    """The row, hidden or not, with NULL where an older version wrote nothing; None if the run was never finished."""
     for name in (FILE, _ASIDE, _HIDDEN):
         path = f"{run.folder('runs')}/{name}"
         if filesystems.exists(path):
             with filesystems.reading(path) as file:
-                rows = pq.read_table(file).cast(tables.RUNS).to_pylist()
+                rows = parquet_files.with_schema(pq.read_table(file), tables.RUNS).to_pylist()
             row: dict[str, Any] = rows[0]
             return row
     return None

@@ -124,6 +124,7 @@ class ShardFiles:
             self._settings.class_ids,
             run.scoring,
             unit.range,
+            run.transform_fingerprint,
         )
         self._write_samples(before=records + (unit.range.first_record if unit.range else 0))
         self._write_failures()

@@ -30,15 +30,18 @@ class Scorer:
     """
 
     def __init__(self, settings: ScoreSettings) -> None:
-        """Load the SavedModel.
+        """Load the SavedModel, and the transform before it where there is one.
 
         Raises:
-            ModelError: if it cannot be loaded.
+            ModelError: if one of them cannot be loaded.
         """
         self._loaded = saved_model.load(settings)  # the signature's function holds the variables only weakly
         self._settings = settings
         signature = self._loaded.signatures[settings.agreement.signature]
-        self._score = scoring.score_function(signature, settings.agreement, settings.model, settings.labels)
+        self._transform = saved_model.load_inputs(settings)
+        self._score = scoring.score_function(
+            signature, settings.agreement, settings.model, settings.labels, self._transform
+        )
         self._largest: dict[tuple[Any, ...], int] = {}
         self._scored_before: set[tuple[Any, ...]] = set()
 
@@ -116,9 +119,18 @@ class Scorer:
     def _scored_apart(self, samples: Sequence[Sample], error: Exception) -> _Scored:
         """Find the samples that the model fails on by halving."""
         if len(samples) == 1:
-            return _Scored([], None, [model_faults.raised(samples[0], error)])
+            return _Scored([], None, [self._raised(samples[0], error)])
         middle = len(samples) // 2
         return _joined([self._called(half) for half in (samples[:middle], samples[middle:])])
+
+    def _raised(self, sample: Sample, error: Exception) -> Failure:
+        """The failure of one sample; the transform is asked again, alone, whether it was the one that failed."""
+        if self._transform is not None:
+            try:
+                self._transform(tf.constant([sample.image], tf.string))
+            except (tf.errors.OpError, ValueError) as of_transform:
+                return model_faults.raised(sample, of_transform, model_faults.TRANSFORM_FAILED)
+        return model_faults.raised(sample, error)
 
     def _error(self, message: str) -> ModelError:
         return ModelError(f"model {self._settings.model.path}: {message}")

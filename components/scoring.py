@@ -1,6 +1,7 @@
 """The model and the Dice sums as one `tf.function`: B x C numbers come back, not B x H x W x C.
 
 images -> dtype, scale, size -> signature -> activation -> the mask's own size -> sums
+tf.Examples -> transform -------^
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from components import dice
 from components.signatures import Agreement
+from components.transforms import Apply
 from schemas.labels import LabelSettings
 from schemas.model import ModelSettings
 
@@ -66,6 +68,27 @@ def prepare(images: tf.Tensor, agreement: Agreement, scale: str, largest: tf.Ten
             text = f"the images are {source.name} and hold values that an input of {dtype.name} cannot"
             tf.debugging.Assert(tf.reduce_all(fits), [text])
     return tf.cast(images, dtype)
+
+
+def inputs(
+    images: tf.Tensor, agreement: Agreement, settings: ModelSettings, largest: tf.Tensor, transform: Apply | None
+) -> dict[str, tf.Tensor]:
+    """What the signature takes, by name.
+
+    Args:
+        images: `[B, *S, channels]`, or string `[B]`.
+        agreement: what the signature takes.
+        settings: how it is fed.
+        largest: as for `prepare`.
+        transform: makes the inputs of serialized tf.Examples, where there is one.
+    """
+    if transform is not None:
+        return transform(images)
+    if settings.input.kind == "image":
+        images = prepare(images, agreement, settings.input.scale, largest)
+        if agreement.input_shape is not None:
+            images = tf.ensure_shape(images, agreement.input_shape)
+    return {agreement.input_name: images}
 
 
 def right_shape(
@@ -147,6 +170,7 @@ def score_function(
     agreement: Agreement,
     settings: ModelSettings,
     labels: LabelSettings,
+    transform: Apply | None = None,
 ) -> ScoreFunction:
     """The whole chain for one signature.
 
@@ -162,11 +186,8 @@ def score_function(
         return tf.Variable(float(dtype.max) if dtype.is_integer else 1.0, trainable=False)
 
     def score(images: tf.Tensor, masks: tf.Tensor, ignored: tf.Tensor | None = None) -> Scores:
-        if settings.input.kind == "image":
-            images = prepare(images, agreement, settings.input.scale, largest_value(images.dtype))
-            if agreement.input_shape is not None:
-                images = tf.ensure_shape(images, agreement.input_shape)
-        output = signature(**{agreement.input_name: images})[agreement.output_name]
+        fed = inputs(images, agreement, settings, largest_value(images.dtype), transform)
+        output = signature(**fed)[agreement.output_name]
         shape = tf.shape(output)
         output, fits = right_shape(output, masks, rank, settings.output_kind, n_classes)
         probs = probabilities(output, settings, rank, n_classes)

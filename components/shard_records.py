@@ -9,7 +9,9 @@ from schemas import tables
 from schemas.errors import ReportError
 from schemas.records import ByteRange
 
-_OF_THE_RUN = ("config_fingerprint", "model_fingerprint", "class_ids", "scoring")
+_OF_THE_RUN = ("config_fingerprint", "model_fingerprint", "class_ids", "scoring", "transform_fingerprint")
+_LATER = ("range", "transform_fingerprint")
+"""Fields that are written where there is something to say; the others were there from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class ShardRecord:
     class_ids: tuple[int, ...] = ()
     scoring: str = "{}"
     range: ByteRange | None = None
+    transform_fingerprint: str | None = None
 
     def encode(self) -> dict[bytes, bytes]:
         """As Parquet key-value metadata."""
@@ -43,14 +46,14 @@ class ShardRecord:
 
 
 def _fields(record: ShardRecord) -> dict[str, Any]:
-    """What is written; of a whole shard what was written before there were ranges."""
-    return {name: value for name, value in asdict(record).items() if name != "range" or value is not None}
+    """What is written; of a whole shard without a transform what was written before there were such things."""
+    return {name: value for name, value in asdict(record).items() if name not in _LATER or value is not None}
 
 
 def encode_all(records: Sequence[ShardRecord]) -> dict[bytes, bytes]:
     """Of several units of one run, as Parquet key-value metadata; what they share is there once."""
     each = [_fields(record) for record in records]
-    shared = {name: each[0][name] for name in _OF_THE_RUN}
+    shared = {name: each[0][name] for name in _OF_THE_RUN if name in each[0]}
     shards = [{name: value for name, value in fields.items() if name not in _OF_THE_RUN} for fields in each]
     return {tables.SHARDS_METADATA: json.dumps({**shared, "shards": shards}).encode()}
 

@@ -53,6 +53,8 @@ class Agreement:
     spatial_rank: 2 for images, 3 for volumes. channels: of the image, 0 where free.
     size: what images are resized to, None to leave them. scored: class ids that have a channel.
     batch: fixed batch size of the signature, 0 where free.
+    fed: with a transform, each input of the signature and the transformed feature that it takes.
+    required: with a transform, features that a record must have.
     """
 
     signature: str
@@ -65,6 +67,8 @@ class Agreement:
     size: tuple[int, ...] | None
     scored: tuple[int, ...]
     batch: int
+    fed: tuple[tuple[str, str], ...] = ()
+    required: tuple[str, ...] = ()
 
 
 def read(path: str) -> dict[str, Signature]:
@@ -101,19 +105,34 @@ def _infos(tensors: dict[str, saved_model_pb2.SavedModel]) -> dict[str, TensorIn
     return infos
 
 
-def agree(signatures: dict[str, Signature], settings: ModelSettings, n_classes: int, batch_size: int) -> Agreement:
-    """Hold the config against the signatures.
-
-    Raises:
-        ModelError: where they disagree; the message lists what the model has.
-    """
+def named(signatures: dict[str, Signature], settings: ModelSettings) -> Signature:
+    """The signature that the config names; ModelError where the model has none of this name."""
     signature = signatures.get(settings.input.signature)
     if signature is None:
         has = "; ".join(map(str, signatures.values())) or "no signatures"
         raise _error(settings, f"input.signature is {settings.input.signature!r}, but the model has: {has}")
-    taken = _one(signature, signature.inputs, settings.input.name, "input.name", settings)
+    return signature
+
+
+def agree(
+    signatures: dict[str, Signature],
+    settings: ModelSettings,
+    n_classes: int,
+    batch_size: int,
+    fed: tuple[tuple[str, str], ...] = (),
+) -> Agreement:
+    """Hold the config against the signatures; `fed` is, with a transform, what feeds each input, and fits it.
+
+    Raises:
+        ModelError: where they disagree; the message lists what the model has.
+    """
+    signature = named(signatures, settings)
     given = _one(signature, signature.outputs, settings.output_name, "output_name", settings)
-    _check_dtype(taken, settings)
+    if fed:
+        taken = max((signature.inputs[name] for name, _ in fed), key=lambda info: len(info.shape or ()))
+    else:
+        taken = _one(signature, signature.inputs, settings.input.name, "input.name", settings)
+        _check_dtype(taken, settings)
     rank = _spatial_rank(taken, given, settings)
     shape = taken.shape if settings.input.kind == "image" else None
     batch = (taken.shape or (None,))[0] or 0
@@ -130,6 +149,7 @@ def agree(signatures: dict[str, Signature], settings: ModelSettings, n_classes: 
         _size(taken, rank, settings) if settings.input.kind == "image" else None,
         _scored(given, rank, n_classes, settings),
         batch,
+        fed,
     )
 
 
@@ -168,7 +188,7 @@ def _spatial_rank(taken: TensorInfo, given: TensorInfo, settings: ModelSettings)
     elif given.shape is not None and settings.output_kind != "class_ids":
         rank = max(2, len(given.shape) - 2)
     else:
-        rank = 2
+        rank = 3 if settings.input.transform and len(taken.shape or ()) == 5 else 2  # noqa: PLR2004
     if rank not in (2, 3):
         raise _error(
             settings,

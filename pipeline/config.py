@@ -105,7 +105,7 @@ class Config(Settings):
 
     @property
     def model_settings(self) -> ModelSettings:
-        """How the model is fed and read."""
+        """How the model is fed and read, its paths as they are in the config."""
         return ModelSettings(
             path=self.model,
             input=self.input,
@@ -129,8 +129,11 @@ class Config(Settings):
 
     @property
     def scoring(self) -> str:
-        """Everything that decides the rows of `samples`, but for the model and the data, as JSON."""
+        """Everything that decides the rows of `samples`, but for the model, its transform and the data, as JSON."""
         keys = self.model_dump(mode="json", exclude=NOT_SCORING)
+        keys["input"].pop("transform")
+        if not self.input.feed:  # a config without it has the fingerprint that it had before there were transforms
+            keys["input"].pop("feed")
         return json.dumps({**keys, SLICE_FEATURES: self.slice_features}, sort_keys=True)
 
     @property

@@ -3,7 +3,12 @@
 import re
 from collections.abc import Callable, Iterable
 
-from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions, PrismRunnerOptions
+from apache_beam.options.pipeline_options import (
+    FlinkRunnerOptions,
+    PipelineOptions,
+    PortableOptions,
+    PrismRunnerOptions,
+)
 
 from schemas.errors import ConfigError, DicebeamError, WorkerError
 
@@ -48,6 +53,27 @@ def _no_prism(options: PipelineOptions) -> DicebeamError:
     )
 
 
+def _no_jar(options: PipelineOptions) -> DicebeamError:
+    place = options.view_as(FlinkRunnerOptions).flink_job_server_jar
+    return ConfigError(
+        f"expected Flink's job server of Beam at --flink_job_server_jar={place}, but there is no such file; it is "
+        "published as beam-runners-flink-VERSION-job-server"
+    )
+
+
+def _no_java(_: PipelineOptions) -> DicebeamError:
+    return ConfigError("a job server needs Java, but no `java` is on the PATH; install a JRE of version 11 or 17")
+
+
+def _server_ended(options: PipelineOptions) -> DicebeamError:
+    jar = options.view_as(FlinkRunnerOptions).flink_job_server_jar
+    place = options.view_as(PrismRunnerOptions).prism_location
+    return ConfigError(
+        f"the engine's server ended as soon as it was started, from {jar or place or 'what the runner names'}; what it "
+        "said stands above or comes with --verbose"
+    )
+
+
 def _lost_worker(_: PipelineOptions) -> DicebeamError:
     return WorkerError(
         "a worker of the engine went away before its work was done: it was killed, ran out of memory, or the "
@@ -60,5 +86,8 @@ _KNOWN: Iterable[tuple[re.Pattern[str], _Explain]] = (
     (re.compile(r"StartWorker.*StatusCode\.UNAVAILABLE", re.DOTALL), _no_pool),
     (re.compile(r"'docker', '(run|pull)'|No such file or directory: 'docker'"), _no_container),
     (re.compile(r"Unable to parse binary URL|remote prism binary|a local of Prism"), _no_prism),
+    (re.compile(r"Unable to parse jar URL"), _no_jar),
+    (re.compile(r"No such file or directory: 'java'"), _no_java),
+    (re.compile(r"Service failed to start up with error"), _server_ended),
     (re.compile(r"Channel closed prematurely|CANCELLED.*sdk worker|worker .* disconnected"), _lost_worker),
 )

@@ -144,7 +144,7 @@ def _verdict(
         failed=row["failed"],
         checks=next(iter(by_rule.values())),
         headline=_headline(found, verdicts),
-        reasons=(*_invalid(row), *reasons, *_by_rule(verdicts)),
+        reasons=(*_invalid(row), *reasons, *_by_rule(verdicts), *_transforms(row, then)),
         common_samples=found.common,
         lost=found.lost,
         added=found.added,
@@ -163,6 +163,11 @@ def _invalid(row: Mapping[str, Any]) -> list[str]:
     if row["status"] == baselines.DONE:
         return []
     return [f"the run's status is {row['status']}: {row['failed']:,} of {row['records']:,} records failed"]
+
+
+def _transforms(row: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
+    differs = baselines.other_transform(row, then) if then else None
+    return [differs] if differs else []
 
 
 def _by_rule(verdicts: Mapping[str, str]) -> list[str]:

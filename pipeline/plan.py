@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components import filesystems, run_files, shards, signatures
+from components import agreements, filesystems, run_files, shards
 from components.decoding import DecodeSettings
-from components.fingerprints import model_fingerprint
+from components.fingerprints import model_fingerprint, transform_fingerprint
 from components.reports import ReportSettings
 from components.sample_files import WriteSettings
 from components.samples import ReadSettings
@@ -25,6 +25,7 @@ from pipeline.config import Config
 from pipeline.graph import GraphSettings
 from pipeline.tables_graph import TablesSettings
 from schemas import tables
+from schemas.model import ModelSettings
 from schemas.records import Shard
 
 VERSIONED = ("dicebeam", "tensorflow", "apache-beam", "tfrecord-lite", "pyarrow", "numpy")
@@ -60,15 +61,16 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
     options = runner_options.pipeline_options(flags)
     filesystems.use_options(options)
     found = tuple(shards.find(config.examples))
-    model = config.model_settings.model_copy(update={"path": filesystems.absolute(config.model)})
-    agreement = signatures.agree(signatures.read(model.path), model, len(config.classes), config.batch_size)
+    model = model_settings(config)
+    transform = fingerprint_of_transform(model)
+    agreement = agreements.agree(model, transform, len(config.classes), config.batch_size)
     tables_graph.check_foreground(config, agreement.scored)
-    run = _run(config, run_id, started)
+    run = _run(config, run_id, started, transform)
     settings = GraphSettings(
         tuple(filesystems.absolute(pattern) for pattern in config.examples),
         shards.listing(found),
         ReadSettings(decode_settings(config, agreement), config.batch_size),
-        ScoreSettings(model, config.labels, agreement, run.model_fingerprint, config.batch_timeout_seconds),
+        ScoreSettings(model, config.labels, agreement, run.model_fingerprint, config.batch_timeout_seconds, transform),
         WriteSettings(run, config.classes, agreement.scored, tuple(tables.slice_columns(config.slice_features))),
         TablesSettings(
             tables_graph.summary_settings(config, run, agreement.scored),
@@ -80,6 +82,7 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
                 versions=versions(),
                 runner=runner_options.runner_name(options),
                 started=started,
+                transform=model.input.transform,
             ),
         ),
         config.shard_split_bytes,
@@ -100,10 +103,24 @@ def decode_settings(config: Config, agreement: Agreement) -> DecodeSettings:
         channels=agreement.channels,
         multi_label=not config.model_settings.exclusive and agreement.scored == every,
         max_pixels=config.max_pixels,
+        required=agreement.required,
     )
 
 
-def _run(config: Config, run_id: str | None, now: datetime) -> run_files.Run:
+def model_settings(config: Config) -> ModelSettings:
+    """How the model is fed and read, its paths as a worker in any directory can open them."""
+    model = config.model_settings
+    of_input = {"transform": filesystems.absolute(model.input.transform)} if model.input.transform else {}
+    update = {"path": filesystems.absolute(model.path), "input": model.input.model_copy(update=of_input)}
+    return model.model_copy(update=update)
+
+
+def fingerprint_of_transform(model: ModelSettings) -> str | None:
+    """The fingerprint of the transform that stands before a model, None where none does."""
+    return transform_fingerprint(model.input.transform) if model.input.transform else None
+
+
+def _run(config: Config, run_id: str | None, now: datetime, transform: str | None) -> run_files.Run:
     """A new run, or the one that was begun under this id."""
     output = filesystems.absolute(config.output)
     begun = None if run_id is None else run_files.find_eval_date(output, run_files.check_run_id(run_id))
@@ -114,6 +131,7 @@ def _run(config: Config, run_id: str | None, now: datetime) -> run_files.Run:
         config.fingerprint,
         model_fingerprint(config.model),
         config.scoring,
+        transform,
     )
     if begun:
         first = next(run_files.sample_paths(run))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from apache_beam.io.filesystem import BeamIOError
 
-from components import filesystems, first_records, shards, signatures
+from components import agreements, filesystems, first_records, shards
 from components.decoding import DecodeSettings
 from components.fingerprints import model_fingerprint
 from components.saved_model import ScoreSettings
@@ -23,6 +23,8 @@ def findings(config: Config, flags: Sequence[str]) -> Iterator[Finding]:
     """Look at the flags, the output, the shards and the model, in this order: the quick ones first."""
     yield from preflight_flags.findings(flags)
     paths = {"examples": config.examples, "model": (config.model,), "output": (config.output,)}
+    if config.input.transform:
+        paths["input.transform"] = (config.input.transform,)
     yield from preflight_dataflow.findings(flags, paths)
     filesystems.use_options(runner_options.pipeline_options(flags))
     yield _output(config.output)
@@ -68,13 +70,16 @@ def _matched(pattern: str, found: list[Shard]) -> Finding:
 
 def _agreement(config: Config) -> tuple[Agreement | None, Finding]:
     """What config and model agree on; None with a problem where they do not."""
-    model = config.model_settings.model_copy(update={"path": filesystems.absolute(config.model)})
+    model = plan.model_settings(config)
     try:
-        agreed = signatures.agree(signatures.read(model.path), model, len(config.classes), config.batch_size)
+        transform = plan.fingerprint_of_transform(model)
+        agreed = agreements.agree(model, transform, len(config.classes), config.batch_size)
         tables_graph.check_foreground(config, agreed.scored)
     except (DicebeamError, BeamIOError, ValueError) as error:
-        return None, problem(str(error), "model", "mend the config; dicebeam inspect shows the model's signatures")
-    return agreed, fine(f"the signature {agreed.signature!r} agrees with the config", model.path)
+        shows = "the model's signatures" + (" and the transform's features" if model.input.transform else "")
+        return None, problem(str(error), "model", f"mend the config; dicebeam inspect shows {shows}")
+    agree = "and the transform agree" if model.input.transform else "agrees"
+    return agreed, fine(f"the signature {agreed.signature!r} {agree} with the config", model.path)
 
 
 def _without_model(config: Config) -> DecodeSettings:
@@ -91,11 +96,12 @@ def _without_model(config: Config) -> DecodeSettings:
 
 def _scored(config: Config, agreement: Agreement, samples: Sequence[Sample]) -> Finding:
     """Load the model and score one of the samples that were decoded, if there is one."""
-    model = config.model_settings.model_copy(update={"path": filesystems.absolute(config.model)})
+    model = plan.model_settings(config)
     todo = "mend the model, or the config that feeds it"
     try:
         fingerprint = model_fingerprint(config.model)
-        scorer = Scorer(ScoreSettings(model, config.labels, agreement, fingerprint, config.batch_timeout_seconds))
+        of_transform, seconds = plan.fingerprint_of_transform(model), config.batch_timeout_seconds
+        scorer = Scorer(ScoreSettings(model, config.labels, agreement, fingerprint, seconds, of_transform))
         if not samples:
             return fine("the model loads; no sample was there to score", model.path)
         first = samples[0]

@@ -2,7 +2,7 @@
 
 from pydantic import ValidationError
 
-from components import fingerprints, signatures
+from components import agreements, fingerprints
 from components.decoding import DecodeSettings
 from components.gallery import Predictor
 from components.replay import Replayer
@@ -11,6 +11,7 @@ from components.saved_model import ScoreSettings
 from pipeline import plan
 from pipeline.config import Config
 from schemas.errors import ModelError
+from schemas.model import ModelSettings
 
 _CONFIG_OF_NOW = ("output", "gate")
 """Keys that a run's own config does not decide here."""
@@ -38,14 +39,23 @@ def predictor(past: FinishedRun, config: Config) -> Predictor:
     try:
         if fingerprints.model_fingerprint(path) != past.row["model_fingerprint"]:
             return Predictor(_without_model(config), "other files are in the model's folder now")
-        settings = config.model_settings.model_copy(update={"path": path})
-        agreement = signatures.agree(signatures.read(path), settings, len(config.classes), config.batch_size)
-        score = ScoreSettings(
-            settings, config.labels, agreement, past.row["model_fingerprint"], config.batch_timeout_seconds
-        )
+        settings = _settings(past, config)
+        transform = plan.fingerprint_of_transform(settings)
+        if transform != past.row["transform_fingerprint"]:
+            return Predictor(_without_model(config), "other files are in the transform's folder now")
+        agreement = agreements.agree(settings, transform, len(config.classes), config.batch_size)
+        of_model, seconds = past.row["model_fingerprint"], config.batch_timeout_seconds
+        score = ScoreSettings(settings, config.labels, agreement, of_model, seconds, transform)
         return Predictor(plan.decode_settings(config, agreement), Replayer(score))
     except ModelError:
-        return Predictor(_without_model(config), "its model is not there any more, or cannot be loaded")
+        what = "its model, or the transform before it," if past.row["transform"] else "its model"
+        return Predictor(_without_model(config), f"{what} is not there any more, or cannot be loaded")
+
+
+def _settings(past: FinishedRun, config: Config) -> ModelSettings:
+    """The model and the transform where they were: a run's config may have had paths relative to another directory."""
+    of_input = config.input.model_copy(update={"transform": past.row["transform"]})
+    return config.model_settings.model_copy(update={"path": past.row["model"], "input": of_input})
 
 
 def _without_model(config: Config) -> DecodeSettings:

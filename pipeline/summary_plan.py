@@ -61,6 +61,7 @@ def make_plan(config: Config, run_id: str, flags: Sequence[str]) -> SummaryPlan:
         versions=before.get("versions"),
         runner=before.get("runner"),
         started=before.get("started"),
+        transform=before.get("transform"),
         kept={name: row[name] for name in ("finished", "seconds", "samples_per_second")} if row else {},
     )
     summary = tables_graph.summary_settings(config, run, record.class_ids)
@@ -78,7 +79,8 @@ def _begun(config: Config, run_id: str) -> tuple[Run, ShardRecord]:
     record = run_files.read_shard_record(path)
     _check_same_scoring(config, record, run_id, path)
     _check_columns(config, path)
-    return Run(output, date, run_id, record.config_fingerprint, record.model_fingerprint, record.scoring), record
+    prints = (record.config_fingerprint, record.model_fingerprint, record.scoring, record.transform_fingerprint)
+    return Run(output, date, run_id, *prints), record
 
 
 def _check_same_scoring(config: Config, record: ShardRecord, run_id: str, path: str) -> None:
@@ -145,4 +147,5 @@ def _config_json(config: Config, row: dict[str, Any] | None) -> str:
         known = {**json.loads(row["config"]), **{key: ours[key] for key in OF_THE_TABLES}}
     else:
         known = {key: value for key, value in ours.items() if key not in _UNKNOWN}
+        known["input"] = {key: value for key, value in ours["input"].items() if key != "transform"}
     return json.dumps(known, separators=(",", ":"), ensure_ascii=False)

@@ -1,8 +1,9 @@
 """What the config says about the model: how it is fed and what comes out."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.settings import Settings
 
@@ -21,6 +22,9 @@ class InputSettings(Settings):
         where it is fixed, else the image's.
     scale: for integer images and float models: `unit` divides by the largest value of the dtype (0..1),
         `signed` brings it to -1..1, `none` keeps the values. Float images are passed on as they are.
+    transform: folder of a tensorflow-transform graph that stands between the serialized tf.Examples and the signature.
+        With it the kind is `example`, and all inputs of the signature are fed with transformed features.
+    feed: which transformed feature an input of the signature takes, where it is not the one of its name.
     """
 
     kind: InputKind = "image"
@@ -28,6 +32,36 @@ class InputSettings(Settings):
     name: str | None = None
     size: tuple[Annotated[int, Field(gt=0, le=1 << 16)], ...] | None = None
     scale: Scale = "unit"
+    transform: str | None = Field(default=None, min_length=1)
+    feed: Mapping[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kind_of_transform(cls, values: Any) -> Any:  # noqa: ANN401 - whatever the config has there
+        """A transform takes serialized tf.Examples, so nobody has to say it."""
+        if isinstance(values, dict) and values.get("transform") is not None:
+            return {"kind": "example", **values}
+        return values
+
+    @model_validator(mode="after")
+    def _check(self) -> "InputSettings":
+        if self.transform is None:
+            if self.feed:
+                msg = "feed: it says what a transform's features are for, but there is no transform"
+                raise ValueError(msg)
+            return self
+        if self.kind != "example":
+            msg = f"kind: a transform takes serialized tf.Examples, which is `example`, but it is {self.kind!r}"
+            raise ValueError(msg)
+        others = {"name": self.name, "size": self.size, "scale": None if self.scale == "unit" else self.scale}
+        useless = [key for key, value in others.items() if value is not None]
+        if useless:
+            msg = (
+                f"{', '.join(useless)}: leave it out; the transform alone decides what the signature takes, and all of "
+                "its inputs are fed, by name or by `feed`"
+            )
+            raise ValueError(msg)
+        return self
 
 
 class ModelSettings(Settings):

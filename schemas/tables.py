@@ -135,7 +135,7 @@ FAILURES = pa.schema(
 
 RUNS = pa.schema(
     [
-        *_of(pa.string(), "status config config_fingerprint model model_fingerprint"),
+        *_of(pa.string(), "status config config_fingerprint model model_fingerprint transform transform_fingerprint"),
         *_of(pa.int64(), "shards records scored failed duplicate_ids"),
         *_of(pa.string(), "digest data_fingerprint versions runner"),
         *_of(pa.timestamp("us", tz="UTC"), "started finished"),

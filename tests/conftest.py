@@ -37,6 +37,15 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, "dict[str, pd
     return output, history.make(output)
 
 
+@pytest.fixture(scope="session")
+def made_transform(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a transform that tensorflow-transform made: it takes seconds, so there is one for all tests."""
+    from tests import transforming  # noqa: PLC0415 - as above
+
+    labelled = [transforming.record(index, label=index % 3) for index in range(6)]
+    return transforming.analyze(tmp_path_factory.mktemp("tft"), labelled)
+
+
 @pytest.fixture
 def remote(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """What is in buckets that are kept in memory, by path; it begins empty."""

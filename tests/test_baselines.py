@@ -1,5 +1,6 @@
 """Which run is the baseline, and which runs cannot be compared."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -129,3 +130,30 @@ def test_samples_that_share_an_id_cannot_be_found_in_another_run():
 
 def test_a_baseline_that_is_not_valid_is_none():
     assert unlike(past("a", 1), past("b", 2, status="shard_cut_short")) == ["the baseline's status is shard_cut_short"]
+
+
+# transforms
+
+
+def test_a_run_with_another_transform_before_the_same_model_is_a_previous_run():
+    scaled = past("scaled", 4, "m5", transform="/t", transform_fingerprint="t" * 20)
+    found, _ = baselines.find("previous", TONIGHT, [TONIGHT, scaled, *RUNS[2:]], [])
+    assert found.run_id == "scaled"
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "expected"),
+    [
+        (("m", None), ("n", None), None),
+        (("m", "t" * 64), ("n", "t" * 64), None),
+        (("m", "t" * 64), ("m", "u" * 64), "another one: /u (uuuuuuuuuuuu) -> /t (tttttttttttt); the model is the"),
+        (("m", "t" * 64), ("n", None), "another one: none -> /t .*; the model is another one too"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_another_transform(now, before, expected):
+    rows = [
+        {"model_fingerprint": model, "transform_fingerprint": found, "transform": f"/{found[0]}" if found else None}
+        for model, found in (now, before)
+    ]
+    said = baselines.other_transform(*rows)
+    assert said is None if expected is None else re.search(expected.replace("(", r"\(").replace(")", r"\)"), said)

@@ -42,6 +42,31 @@ def test_a_prism_that_is_not_there() -> None:
     assert text.startswith("expected the Prism binary at --prism_location=/no, but it is not there")
 
 
+def test_a_job_server_of_flink_that_is_not_there() -> None:
+    text = explained(ValueError('Unable to parse jar URL "/no.jar". If ...'), "--flink_job_server_jar=/no.jar")
+    assert text.startswith(
+        "expected Flink's job server of Beam at --flink_job_server_jar=/no.jar, but there is no such"
+    )
+
+
+def test_no_java() -> None:
+    text = explained(FileNotFoundError(2, "No such file or directory", "java"))
+    assert text.startswith("a job server needs Java, but no `java` is on the PATH")
+
+
+@pytest.mark.parametrize(
+    ("flag", "named"),
+    [
+        ("--flink_job_server_jar=/a.jar", "/a.jar"),
+        ("--prism_location=/p", "/p"),
+        ("--streaming", "what the runner names"),
+    ],
+)
+def test_a_server_that_ends_at_once(flag: str, named: str) -> None:
+    text = explained(RuntimeError("Service failed to start up with error 1"), flag)
+    assert text.startswith(f"the engine's server ended as soon as it was started, from {named};")
+
+
 def test_a_worker_that_went_away() -> None:
     error = engine_errors.explained(RuntimeError("RuntimeError: Channel closed prematurely."), pipeline_options([]))
     assert isinstance(error, WorkerError)

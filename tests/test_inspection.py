@@ -77,7 +77,8 @@ def test_a_saved_model(tmp_path):
 @pytest.mark.parametrize(("name", "what"), [("no", "nothing"), ("", "a folder")])
 def test_what_is_neither(tmp_path, name, what):
     with pytest.raises(
-        ConfigError, match=f"expected a TFRecord file or a SavedModel folder at .*, but there is {what}"
+        ConfigError,
+        match=f"expected a TFRecord file, or the folder of a SavedModel or a transform, at .*, but there is {what}",
     ):
         inspection.inspect(f"{tmp_path}/{name}")
 

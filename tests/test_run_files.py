@@ -78,11 +78,11 @@ def test_a_file_whose_rows_are_not_what_it_says(run, rows, changed):
         run_files.committed(path, run, 2)
 
 
-@pytest.mark.parametrize("what", ["config", "model"])
-def test_a_file_of_another_config_or_model(run, what):
+@pytest.mark.parametrize(("what", "now"), [("config", "c"), ("model", "m"), ("transform", "none")])
+def test_a_file_of_another_config_model_or_transform(run, what, now):
     path = write(run, **{f"{what}_fingerprint": "another-fingerprint"})
     expected = (
-        f"run 'r1' was begun with another {what}: it had the fingerprint another-fing, now it is {what[0]} .* Use ano"
+        f"run 'r1' was begun with another {what}: it had the fingerprint another-fing, now it is {now} .* Use ano"
     )
     with pytest.raises(ReportError, match=expected):
         run_files.committed(path, run, 2)

@@ -97,7 +97,7 @@ def test_failures():
 
 def test_runs():
     assert columns(tables.RUNS) == {
-        **spelled("status config config_fingerprint model model_fingerprint", TEXT),
+        **spelled("status config config_fingerprint model model_fingerprint transform transform_fingerprint", TEXT),
         **spelled("shards records scored failed duplicate_ids", COUNT),
         **spelled("digest data_fingerprint versions runner", TEXT), "started": TIME, "finished": TIME,
         **spelled("seconds samples_per_second", NUMBER),

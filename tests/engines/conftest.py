@@ -1,20 +1,20 @@
-"""The engines that are here: embedded modes, Prism, portable job services, and Flink where its job server can be had.
+"""The engines that are here: embedded modes, Prism, portable job services, and Flink, local and as a cluster.
 
 `make test-engines` installs what they need and runs these tests; without it they skip.
 """
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.engines import servers
+from tests.engines import flink, servers
 
 HERE = Path(__file__).parent
 ENGINES = (
-    "multi_threading", "multi_processing", "prism", "portable_loopback", "portable_external", "job_service", "flink",
+    "multi_threading", "multi_processing", "prism", "portable_loopback", "portable_external", "job_service",
+    "flink_local", "flink_cluster",
 )  # fmt: skip
 
 
@@ -51,19 +51,18 @@ def prism() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def flink() -> list[str]:
+def flink_local(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Flags for Flink's job server, which Beam starts with a small Flink inside."""
-    named = os.environ.get("DICEBEAM_FLINK_JAR")
-    jars = [Path(named)] if named else sorted(servers.TOOLS.glob("beam-runners-flink-*-job-server-*.jar"))
-    if not jars:
-        pytest.skip(
-            "Flink: Beam's job server comes as a jar through Maven, which had none here; name one with "
-            "DICEBEAM_FLINK_JAR (beam-runners-flink-VERSION-job-server of the installed Beam)"
-        )
-    assert jars[0].is_file(), f"DICEBEAM_FLINK_JAR names {jars[0]}, where there is no file"
-    if shutil.which("java") is None:
-        pytest.skip("Flink: its job server needs Java, which is not here")
-    return ["--runner=FlinkRunner", f"--flink_job_server_jar={jars[0]}", "--parallelism=2", *servers.LOOPBACK]
+    flink.require()
+    jar = flink.job_server_jar(tmp_path_factory.mktemp("flink"))
+    return ["--runner=FlinkRunner", f"--flink_job_server_jar={jar}", "--parallelism=2", *servers.LOOPBACK]
+
+
+@pytest.fixture(scope="session")
+def flink_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """Flags for a standalone cluster with two TaskManagers, each with a worker pool."""
+    with flink.cluster(tmp_path_factory.mktemp("cluster")) as started:
+        yield started.flags()
 
 
 @pytest.fixture(scope="session", params=ENGINES)

@@ -31,27 +31,27 @@ def environment() -> dict[str, str]:
 @contextmanager
 def serving(command: Sequence[str], log: Path) -> Iterator[int]:
     """A server while the block lasts; gives its port, which takes the place of PORT in the command."""
-    port = _free_port()
+    port = free_port()
     with log.open("wb") as out:
         whole = [part.replace("PORT", str(port)) for part in command]
         process = subprocess.Popen(
             whole, env=environment(), cwd=log.parent, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
-        _wait_for(process, port, log)
+        wait_for(process, port, log)
         yield port
     finally:
         os.killpg(process.pid, signal.SIGKILL)  # and the workers that it started
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as found:
         found.bind(("localhost", 0))
         return int(found.getsockname()[1])
 
 
-def _wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+def wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         with socket.socket() as tried:

@@ -17,10 +17,9 @@ from pipeline.config import Config
 from pipeline.run import Outcome
 from tests import builders
 from tests.engines import servers
-from tests.evaluating import evaluate, table
+from tests.engines.same_tables import assert_same, tables_of
+from tests.evaluating import evaluate
 
-TABLES = ("samples", "classes", "slices", "histograms", "replicates", "failures")
-OF_THE_ATTEMPT = {"started", "finished", "seconds", "samples_per_second", "config", "runner"}
 SHARDS, GUARD_SECONDS = 6, 280
 SITES, OTHER_SLICES = ["north", "south", "süd/=\n"], ["scanner", ["scanner", "site"]]
 
@@ -67,25 +66,11 @@ def summarize(settings: dict[str, Any], flags: list[str]) -> Outcome:
     return run.execute(summary_plan.make_plan(config, "r1", flags))
 
 
-def tables_of(outcome: Outcome) -> dict[str, pd.DataFrame]:
-    frames = {name: table(outcome, name) for name in TABLES}
-    counts = {key: value for key, value in outcome.row.items() if key not in OF_THE_ATTEMPT}
-    return {**frames, "runs": pd.DataFrame([counts])}
-
-
 @pytest.fixture(scope="module")
 def expected(settings: dict[str, Any]) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
     """The tables of in_memory, as evaluated and as summarized again with other slices."""
     evaluated = tables_of(evaluate(settings, "r1"))
     return evaluated, tables_of(summarize(settings, []))
-
-
-def assert_same(found: dict[str, pd.DataFrame], expected: dict[str, pd.DataFrame]) -> None:
-    """Rows, integers and texts are equal, doubles to 1e-12."""
-    for name, frame in expected.items():
-        pd.testing.assert_frame_equal(found[name], frame, check_exact=False, rtol=1e-12, atol=1e-15, obj=name)
-        for column in frame.select_dtypes(include=["integer", "bool"]):
-            assert (found[name][column] == frame[column]).all(), (name, column)
 
 
 def command(config: Path, flags: list[str]) -> "subprocess.CompletedProcess[str]":

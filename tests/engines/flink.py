@@ -1,0 +1,219 @@
+"""Flink on loopback: Beam's job server as a jar, and a standalone cluster whose parts can be killed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engines import servers
+
+LIBRARIES = servers.TOOLS / "flink"
+JOB_SERVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
+JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+OPENED = [
+    f"java.base/java.{package}"
+    for package in ("io", "lang", "lang.reflect", "net", "nio", "text", "time", "util", "util.concurrent")
+]
+"""Packages that Flink's serializers look into, which Java keeps closed from 17 on."""
+HEARTBEAT_SECONDS = 5
+BEAM_POOL = "beam-pool"
+CONFIG = {
+    "jobmanager.bind-host": "localhost",
+    "taskmanager.host": "localhost",
+    "taskmanager.bind-host": "localhost",
+    "rest.address": "localhost",
+    "rest.bind-address": "localhost",
+    "jobmanager.rpc.address": "localhost",
+    "heartbeat.interval": 1000,
+    "heartbeat.timeout": HEARTBEAT_SECONDS * 1000,
+    "restart-strategy.type": "fixed-delay",  # Beam's batch jobs are not restarted without
+    "restart-strategy.fixed-delay.attempts": 20,
+    "restart-strategy.fixed-delay.delay": "1 s",
+    "cluster.evenly-spread-out-slots": "true",
+    "taskmanager.numberOfTaskSlots": 2,
+    "taskmanager.cpu.cores": 1.0,
+    # what Flink's shell scripts work out from the size of the machine
+    "taskmanager.memory.task.heap.size": "256m",
+    "taskmanager.memory.task.off-heap.size": "0m",
+    "taskmanager.memory.framework.heap.size": "128m",
+    "taskmanager.memory.framework.off-heap.size": "128m",
+    "taskmanager.memory.network.min": "192m",
+    "taskmanager.memory.network.max": "192m",
+    "taskmanager.memory.managed.size": "64m",
+    "taskmanager.memory.jvm-metaspace.size": "256m",
+    "taskmanager.memory.jvm-overhead.min": "128m",
+    "taskmanager.memory.jvm-overhead.max": "128m",
+}
+
+
+def require() -> None:
+    """Skip where there is no Java or no Flink."""
+    named = os.environ.get("DICEBEAM_FLINK_JAR")
+    if shutil.which("java") is None:
+        pytest.skip("Flink needs Java, which is not here")
+    if named:
+        assert Path(named).is_file(), f"DICEBEAM_FLINK_JAR names {named}, where there is no file"
+    elif not LIBRARIES.is_dir():
+        pytest.skip("Flink comes through Maven, which is not here: install it and run make test-engines, or name a job "
+                    "server of Beam with DICEBEAM_FLINK_JAR")  # fmt: skip
+
+
+def job_server_jar(folder: Path) -> Path:
+    """The named job server, or a jar that stands for the fetched libraries: `java -jar` runs it."""
+    if named := os.environ.get("DICEBEAM_FLINK_JAR"):
+        return Path(named)
+    jar = folder / "flink-job-server.jar"
+    places = " ".join(path.as_uri() for path in sorted(LIBRARIES.glob("*.jar")))
+    lines = [f"Main-Class: {JOB_SERVER}", f"Add-Opens: {' '.join(OPENED)}", f"Class-Path: {places}"]
+    with zipfile.ZipFile(jar, "w") as opened:
+        opened.writestr("META-INF/MANIFEST.MF", "\n".join(["Manifest-Version: 1.0", *map(_folded, lines), ""]))
+    return jar
+
+
+def _folded(line: str) -> str:
+    """A line of a manifest, which may not be longer than 72 bytes; what follows begins with a space."""
+    first, rest = line[:70], line[70:]
+    return "\n ".join([first, *(rest[at : at + 69] for at in range(0, len(rest), 69))])
+
+
+def java(main: str, heap: str = "384m") -> list[str]:
+    """The command that runs a class of Flink or of its job server."""
+    named = os.environ.get("DICEBEAM_FLINK_JAR")
+    opens = [f"--add-opens={package}=ALL-UNNAMED" for package in OPENED]
+    return ["java", f"-Xmx{heap}", *opens, "-cp", named or f"{LIBRARIES}/*", main]
+
+
+def _address(machine: int) -> str:
+    return f"127.0.0.{machine + 2}"
+
+
+class Cluster:
+    """A JobManager, a job server, and two machines of a TaskManager with two slots and a worker pool each.
+
+    A machine is an address of the loopback network; its name is BEAM_POOL there, so that each TaskManager asks the pool
+    beside it, as `localhost` would be on machines of their own.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing runs before `start`."""
+        self._folder = folder
+        self._rest, self._rpc, self._jobs, self._artifacts, self._pool = (servers.free_port() for _ in range(5))
+        self.task_managers: list[subprocess.Popen[bytes]] = []
+        self.pools: list[subprocess.Popen[bytes]] = []
+        self._others: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        """Start all of them, and wait until all slots are there."""
+        folder = self._folder
+        lines = {**CONFIG, "jobmanager.rpc.port": self._rpc, "rest.port": self._rest, "io.tmp.dirs": folder}
+        (folder / "flink-conf.yaml").write_text("".join(f"{key}: {value}\n" for key, value in lines.items()))
+        self._others.append(
+            self._started("job-manager", *java(JOB_MANAGER), *self._configured, "--executionMode", "cluster")
+        )
+        for machine in range(2):
+            self.pools.append(self.start_pool(machine))
+            self.task_managers.append(self._start_task_manager(machine))
+        flags = ["--job-port", self._jobs, "--artifact-port", self._artifacts, "--expansion-port", -1]
+        flags += ["--flink-master", f"localhost:{self._rest}", "--artifacts-dir", folder / "artifacts"]
+        self._others.append(self._started("job-server", *java(JOB_SERVER), *map(str, flags)))
+        servers.wait_for(self._others[-1], self._jobs, folder / "job-server.log")
+        self.wait(lambda: self.asked("overview")["slots-total"] == 4)
+
+    @property
+    def _configured(self) -> list[str]:
+        return ["--configDir", str(self._folder)]
+
+    def _started(self, name: str, *command: str) -> "subprocess.Popen[bytes]":
+        with (self._folder / f"{name}.log").open("ab") as out:
+            return subprocess.Popen(
+                command, env=servers.environment(), cwd=self._folder, stdout=out, stderr=out, start_new_session=True
+            )
+
+    def start_pool(self, machine: int) -> "subprocess.Popen[bytes]":
+        """The pool of a machine; its workers are killed with its session."""
+        command = [sys.executable, "-m", "tests.engines.pool", _address(machine), str(self._pool)]
+        return self._started(f"pool-{machine}", *command)
+
+    def _start_task_manager(self, machine: int) -> "subprocess.Popen[bytes]":
+        hosts = self._folder / f"hosts-{machine}"
+        hosts.write_text(f"127.0.0.1 localhost\n{_address(machine)} {BEAM_POOL}\n")
+        virtual, *rest = java(TASK_MANAGER)
+        flags = [f"-Djdk.net.hosts.file={hosts}", *rest, *self._configured, f"-Dtaskmanager.resource-id={machine}"]
+        return self._started(f"task-manager-{machine}", virtual, *flags)
+
+    def flags(self, parallelism: int = 2) -> list[str]:
+        """Flags of Beam for this cluster; 2 takes a slot of each machine, so that one machine has room for all."""
+        return [
+            "--runner=PortableRunner", f"--job_endpoint=localhost:{self._jobs}", "--environment_type=EXTERNAL",
+            f"--environment_config={BEAM_POOL}:{self._pool}", f"--parallelism={parallelism}",
+        ]  # fmt: skip
+
+    def asked(self, what: str) -> Any:
+        """Flink's own answer to a question of its REST API; nothing while it does not listen yet."""
+        try:
+            with urllib.request.urlopen(f"http://localhost:{self._rest}/{what}", timeout=10) as answer:
+                return json.load(answer)
+        except OSError:
+            return {"slots-total": 0}
+
+    @property
+    def _newest(self) -> str:
+        jobs = self.asked("jobs/overview")["jobs"]
+        return f"jobs/{max(jobs, key=lambda job: job['start-time'])['jid']}"
+
+    def scoring(self) -> list[int]:
+        """Machines on which the newest job scores samples now."""
+        return [int(task["taskmanager-id"]) for task in self._scorers() if task["status"] == "RUNNING"]
+
+    def attempts(self) -> int:
+        """How often the newest job began to score samples, as Flink counts it."""
+        return max(int(task["attempt"]) for task in self._scorers()) + 1
+
+    def _scorers(self) -> list[dict[str, Any]]:
+        vertices = self.asked(self._newest)["vertices"]
+        (found,) = [vertex["id"] for vertex in vertices if "ScoreSamples" in vertex["name"]]
+        subtasks: list[dict[str, Any]] = self.asked(f"{self._newest}/vertices/{found}")["subtasks"]
+        return subtasks
+
+    def wait(self, condition: Any, seconds: float = servers.START_SECONDS) -> None:
+        """Until something holds.
+
+        Raises:
+            AssertionError: with the logs, if it does not in time.
+        """
+        deadline = time.monotonic() + seconds
+        while not condition():
+            logs = "\n".join(path.read_text()[-2000:] for path in self._folder.glob("*.log"))
+            assert time.monotonic() < deadline, logs
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """End every part."""
+        for process in (*self.task_managers, *self.pools, *self._others):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """A cluster while the block lasts."""
+    require()
+    made = Cluster(folder)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
