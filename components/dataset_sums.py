@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from components import channel_sums, digest, slicing
+from components import channel_sums, digest, slicing, value_counts
 from components.channel_sums import ChannelSums, Moments
 from components.hashing import id_hashes
 from components.slicing import SliceSpec
@@ -79,7 +79,8 @@ def measure(sample: Sample, labels: LabelSettings) -> SampleMeasures:
         ignored = 0 if sample.ignored is None else int(np.count_nonzero(sample.ignored))
         pixels = mask.size // mask.shape[-1]
     else:
-        every = np.bincount(mask.ravel(), minlength=labels.ignored + 1).astype(np.int64)
+        is_bytes = mask.dtype == np.uint8
+        every = value_counts.of_bytes(mask) if is_bytes else np.bincount(mask.ravel(), minlength=labels.ignored + 1)
         counts, ignored, pixels = every[: labels.no_class], int(every[labels.ignored]), mask.size
     *spatial, channels = image.shape
     depth, height, width = spatial if len(spatial) == 3 else (None, *spatial)  # noqa: PLR2004

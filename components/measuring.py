@@ -25,6 +25,8 @@ BLOCK_SAMPLES = 1024
 BLOCK_VALUES = 1 << 22
 """A block ends where its samples hold so many different values: those of float images are many."""
 _AHEAD = 32
+_MAX_THREADS = 16
+"""Two for each core, because no model takes one, and a thread often waits for Python's interpreter lock."""
 _TALLY_RECORDS = 16
 
 
@@ -62,7 +64,7 @@ def measure_record(record: Record | Failure, settings: DecodeSettings) -> Measur
 
 def measured(unit: Unit, settings: MeasureSettings) -> Iterator[bytes | Failure | Committed]:
     """Encoded blocks and failures of a unit as they come, and last its accounting."""
-    threads = min(8, os.cpu_count() or 1)
+    threads = min(_MAX_THREADS, 2 * (os.cpu_count() or 1))
     results = prefetch.ordered_map(
         lambda record: measure_record(record, settings.decode), unit_records.read(unit), threads=threads, ahead=_AHEAD
     )

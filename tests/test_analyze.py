@@ -243,6 +243,32 @@ def test_why_an_analysis_is_not_valid():
     assert said == "2 of 9 records failed, max_failed_fraction is 0.1"
 
 
+def normalizing(mean, std):
+    def model(images):
+        normal = (tf.cast(images, tf.float32) - tf.constant(mean)) / tf.constant(std)
+        return grey(normal)
+
+    return model
+
+
+def test_a_model_behind_the_graph_scores_as_one_that_normalizes_itself(commanded, tmp_path):
+    folder, _ = commanded
+    place = dataset_files.find(f"{folder}/out", "r1")
+    limits = run_tables.read(place, "dataset_channels")
+    mean, std = (np.array(limits[name], np.float32) for name in ("mean", "std"))
+    alone = builders.save_model(tmp_path / "alone", normalizing(mean, std), builders.images_spec())
+    bare = builders.save_model(tmp_path / "bare", grey, builders.images_spec())
+    kinds = {
+        alone: {"scale": "none"},
+        bare: {"transform": dataset_files.transform_folder(place)},
+    }
+    first, second = (
+        evaluate(settings(f"{folder}/data/*", tmp_path / "out", model=model, input=how)) for model, how in kinds.items()
+    )
+    assert second.row["digest"] == first.row["digest"]
+    assert first.row["scored"] == COUNT
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,5 +1,6 @@
 """The tables of an analysis: rows, NULL where nothing is defined, accounting, and the row that is written last."""
 
+import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -77,6 +78,15 @@ def test_tables_and_graph_are_written_and_the_row_last(settings):
     assert all(run_tables.read(settings.run, name).schema.equals(schema) for name, schema in datasets.FIXED.items())
     assert dataset_files.find(settings.run.output, "r1") == settings.run
     assert dataset_files.find(settings.run.output, "r2") is None
+
+
+def test_tables_and_graph_in_a_bucket(settings, remote):
+    bucket = dataclasses.replace(settings, run=dataset_files.place("gs://b/out", "2026-11-23", "r1"))
+    write(bucket)
+    folders = {path.removeprefix("gs://b/out/").partition("/")[0] for path in remote}
+    assert folders == {*datasets.FIXED, datasets.TRANSFORM}
+    assert [data for path, data in remote.items() if path.endswith("transform_fn/saved_model.pb")] == [b"graph"]
+    assert dataset_files.find("gs://b/out", "r1") == bucket.run
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,13 @@ def test_a_pixel_of_no_class_counts_and_an_ignored_one_does_not():
     assert (found.pixels, found.ignored_pixels, found.size) == (6, 2, (None, 2, 3, 1))
 
 
+def test_classes_of_more_than_a_byte():
+    labels = LabelSettings(classes=tuple(f"c{i}" for i in range(300)))
+    mask = np.array([[299, 299, labels.ignored]], np.uint16)
+    found = dataset_sums.measure(sample(np.zeros((1, 3, 1), np.uint8), mask), labels)
+    assert (found.class_pixels[299], found.class_pixels.sum(), found.ignored_pixels) == (2, 2, 1)
+
+
 def test_of_a_mask_with_a_channel_for_each_class_ignored_pixels_are_of_no_class():
     mask = np.array([[[1, 1, 0], [0, 1, 0]]], bool)
     found = dataset_sums.measure(sample(np.zeros((1, 2, 1), np.uint8), mask, np.array([[True, False]])), LABELS)

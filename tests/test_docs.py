@@ -122,6 +122,11 @@ def test_queries_in_the_docs_give_rows(sql: str, output: str) -> None:
     assert query.query(output, sql).rows
 
 
+@pytest.mark.parametrize("sql", blocks(ROOT / "docs/analyze.md", "sql"))
+def test_queries_about_two_analyses_give_rows(sql: str, nights: tuple[str, object]) -> None:
+    assert query.query(nights[0], sql).rows
+
+
 def test_there_are_three_queries_in_the_readme() -> None:
     assert len(blocks(README, "sql")) == 3
 

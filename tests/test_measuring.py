@@ -59,6 +59,17 @@ def test_blocks_of_any_size_have_the_same_sums(shard, monkeypatch, samples, valu
     assert dataset_sums.encode(dataset_sums.merged(blocks, 2)) == dataset_sums.encode(dataset_sums.merged([whole], 2))
 
 
+def test_a_block_is_small_whatever_the_images(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
+    path = builders.write_shard(
+        tmp_path / "part-0", [builders.sample(image, np.zeros((300, 300)), f"s{i}") for i in range(5)]
+    )
+    (block,) = (
+        item for item in measuring.measured(Shard(str(path), path.stat().st_size), SETTINGS) if isinstance(item, bytes)
+    )
+    assert len(block) < 10_000 < image.nbytes / 20
+
+
 def test_ranges_of_a_shard_have_the_records_of_the_shard(shard):
     with open(shard.path, "rb") as file:  # noqa: PTH123
         ranges = shard_index.ranges(file, shard.size_bytes, 300)

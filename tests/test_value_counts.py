@@ -27,6 +27,12 @@ def test_every_value_of_narrow_integers_is_counted(values):
     assert as_dict(value_counts.of_integers(values)) == Counter(values.astype(int).tolist())
 
 
+@given(arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, min_side=0)))
+def test_bytes_are_counted_in_any_order_of_memory(values):
+    expected = np.bincount(values.ravel(), minlength=256)
+    np.testing.assert_array_equal(value_counts.of_bytes(values.T), expected)
+
+
 @pytest.mark.parametrize("kind", [np.int32, np.int64, np.uint32, np.float16, np.float32, np.float64])
 def test_wide_integers_and_floats_are_not_counted_one_by_one(kind):
     assert not value_counts.is_exact(np.dtype(kind))
