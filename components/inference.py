@@ -9,29 +9,29 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
-from components import model_faults, time_limit
+from components import model_copies, model_faults, time_limit
+from components.model_copies import Scoring
 from components.saved_model import ScoreSettings
-from components.scorer import Scorer
 from schemas.errors import ModelError
 from schemas.records import Batch, ScoredBatch
 
 
-class SegmentationModelHandler(ModelHandler[Batch, ScoredBatch, Scorer]):
-    """RunInference over SavedModels, for batches that are made already; loaded once for each process."""
+class SegmentationModelHandler(ModelHandler[Batch, ScoredBatch, Scoring]):
+    """RunInference over SavedModels, for batches that are made already; one model a process, or fewer."""
 
     def __init__(self, settings: ScoreSettings) -> None:
         """Keep the settings; the model is loaded on the worker."""
         super().__init__()
         self._settings = settings
 
-    def load_model(self) -> Scorer:
-        """Load on the worker."""
-        return Scorer(self._settings)
+    def load_model(self) -> Scoring:
+        """Load on the worker, or find the process that has."""
+        return model_copies.scorer(self._settings)
 
     def run_inference(
         self,
         batch: Batch,
-        model: Scorer,
+        model: Scoring,
         inference_args: dict[str, Any] | None = None,  # noqa: ARG002 - Beam's signature
     ) -> Iterable[ScoredBatch]:
         """One scored batch for a batch.

@@ -13,14 +13,22 @@ SAMPLES_FAULTS = {"InvalidArgumentError", "ValueError", OUT_OF_MEMORY}
 FOUND_IN_OUTPUT = {"SampleError"}
 """The model went through, and what it gave for the sample is no number."""
 FAILED, TRANSFORM_FAILED = "the model failed: ", "the transform failed: "
-_FAILED_COPY = "Dst tensor is not initialized"
+_NO_MEMORY = (
+    "Dst tensor is not initialized",
+    "OUT_OF_MEMORY",
+    "ALLOC_FAILED",
+    "failed to allocate",
+    "No algorithm worked",
+)
+"""What copies to a GPU, CUDA, cuDNN, cuBLAS and the choice of a convolution's algorithm say where memory is full."""
 
 
 def is_memory(error: BaseException) -> bool:
-    """Whether memory ran out. Copying to a GPU whose memory is full is an InternalError of this text."""
-    if isinstance(error, tf.errors.InternalError):
-        return _FAILED_COPY in str(error)
-    return isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError))
+    """Whether memory ran out. A GPU's libraries say so by texts of errors that have other types."""
+    if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)):
+        return True
+    disguises = (tf.errors.InternalError, tf.errors.UnknownError, tf.errors.NotFoundError)
+    return isinstance(error, disguises) and any(text.lower() in str(error).lower() for text in _NO_MEMORY)
 
 
 def reason(error: BaseException) -> str:
@@ -40,12 +48,12 @@ def raised(sample: Sample, error: BaseException, failed: str = FAILED) -> Failur
     return _failure(sample, type(error).__name__, f"{failed}{reason(error)}")
 
 
-def too_big(sample: Sample) -> Failure:
-    """The failure of a sample that does not fit in memory, even alone."""
+def too_big(sample: Sample, error: BaseException) -> Failure:
+    """The failure of a sample that does not fit in memory, even alone, with the words of the error."""
     image = f"{len(sample.image)} bytes" if isinstance(sample.image, bytes) else f"{list(sample.image.shape)}"
     msg = (
         f"out of memory with this sample alone (image {image}, mask {list(sample.mask.shape)}); it needs a machine "
-        "with more memory"
+        f"with more memory ({reason(error)})"
     )
     return _failure(sample, OUT_OF_MEMORY, msg)
 

@@ -76,7 +76,7 @@ def overlap(
 
 def _has_gpu() -> bool:
     # A GPU is fastest on the plain formulation, and its weighted bincount adds in no fixed order.
-    return bool(tf.config.list_physical_devices("GPU"))
+    return bool(tf.config.get_visible_devices("GPU"))
 
 
 def _labels(ids: tf.Tensor) -> tf.Tensor:

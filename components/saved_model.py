@@ -3,19 +3,17 @@
 The GPU's memory is left to others first.
 """
 
-import os
 import shutil
-import stat
-import tempfile
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from components import filesystems, fingerprints, transforms
+from components import filesystems, fingerprints, gpus, own_folder, transforms
 from components.signatures import Agreement
+from schemas.devices import DeviceSettings
 from schemas.errors import ModelError, StorageError
 from schemas.labels import LabelSettings
 from schemas.limits import BATCH_TIMEOUT_SECONDS
@@ -38,6 +36,7 @@ class ScoreSettings:
     model_fingerprint: str
     batch_timeout_seconds: float = BATCH_TIMEOUT_SECONDS
     transform_fingerprint: str | None = None
+    devices: DeviceSettings = field(default_factory=DeviceSettings)
 
 
 def local_copy(path: str, fingerprint: str, what: str = MODEL) -> str:
@@ -53,8 +52,7 @@ def local_copy(path: str, fingerprint: str, what: str = MODEL) -> str:
     """
     if not filesystems.is_remote(path):
         return path
-    cache = Path(tempfile.gettempdir()) / f"dicebeam-models-{os.getuid()}"
-    _make_own(cache)
+    cache = own_folder.make("dicebeam-models")  # a SavedModel may read and write files
     target = cache / fingerprint
     if not target.is_dir():
         partial = cache / f".{fingerprint}.{uuid.uuid4().hex[:12]}"
@@ -67,15 +65,6 @@ def local_copy(path: str, fingerprint: str, what: str = MODEL) -> str:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return str(target)
-
-
-def _make_own(cache: Path) -> None:
-    """A folder that nobody else can put a model into: a SavedModel may read and write files."""
-    cache.mkdir(mode=0o700, exist_ok=True)
-    found = cache.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        msg = f"expected {cache} to be a folder that this user alone can write to; remove it, or set TMPDIR"
-        raise StorageError(msg)
 
 
 def _copy(path: str, partial: Path, fingerprint: str, what: str) -> None:
@@ -94,8 +83,9 @@ def load(settings: ScoreSettings) -> Any:  # noqa: ANN401 - TensorFlow's loaded 
 
     Raises:
         ModelError: if it cannot be loaded.
+        DeviceError: if a GPU is required and there is none.
     """
-    _grow_gpu_memory()
+    gpus.prepare(settings.devices)
     try:
         return tf.saved_model.load(local_copy(settings.model.path, settings.model_fingerprint))
     except (OSError, tf.errors.OpError, ValueError) as error:
@@ -130,10 +120,3 @@ def load_transform(model: ModelSettings, fingerprint: str) -> transforms.Transfo
     """
     path = model.input.transform or ""
     return transforms.load(local_copy(path, fingerprint, TRANSFORM), path)
-
-
-def _grow_gpu_memory() -> None:
-    """Leave the GPU's memory to others until it is used; possible before the first GPU op only."""
-    for gpu in tf.config.list_physical_devices("GPU"):
-        if not tf.config.experimental.get_memory_growth(gpu):
-            tf.config.experimental.set_memory_growth(gpu, enable=True)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components import model_faults, output_checks, sample_rows, saved_model, scoring
 from components.saved_model import ScoreSettings
@@ -85,19 +86,23 @@ class Scorer:
     def _called(self, samples: Sequence[Sample]) -> _Scored:
         """Score samples in one call, and where that fails find out why."""
         try:
-            scores = self._score(*_stacked(samples, self._settings))
+            sums, finite = self._read(samples)
         except (tf.errors.OpError, ValueError, MemoryError) as error:  # ValueError: traced for a new kind of input
             if model_faults.is_memory(error):
                 return self._scored_smaller(samples, error)
             return self._scored_apart(samples, error)
-        settings, place = self._settings, model_faults.where(samples)
-        output_checks.check(scores, settings.model, settings.agreement, len(settings.labels.classes), place)
-        sums = SampleSums(*(t.numpy()[: len(samples)] for t in (*scores.overlap, scores.pixels, scores.ignored_pixels)))
-        finite = output_checks.finite_samples(scores)[: len(samples)]
         self._scored_before.add(samples[0].bucket)
         kept = [sample for sample, fine in zip(samples, finite, strict=True) if fine]
         failures = [model_faults.not_finite(s) for s, fine in zip(samples, finite, strict=True) if not fine]
         return _Scored(kept, sample_rows.select(sums, finite) if failures else sums, failures)
+
+    def _read(self, samples: Sequence[Sample]) -> tuple[SampleSums, NDArray[np.bool_]]:
+        """The sums of one call and which samples are finite; a GPU may fail as late as when they are read."""
+        scores, settings = self._score(*_stacked(samples, self._settings)), self._settings
+        place = model_faults.where(samples)
+        output_checks.check(scores, settings.model, settings.agreement, len(settings.labels.classes), place)
+        sums = SampleSums(*(t.numpy()[: len(samples)] for t in (*scores.overlap, scores.pixels, scores.ignored_pixels)))
+        return sums, output_checks.finite_samples(scores)[: len(samples)]
 
     def _scored_smaller(self, samples: Sequence[Sample], error: Exception) -> _Scored:
         """Halve the batch, for this bucket and from now on; a sample that does not fit alone fails.
@@ -111,7 +116,7 @@ class Scorer:
             msg = f"out of memory with {why} on {model_faults.where(samples)}; free memory and use the same --run-id"
             raise self._error(msg) from error
         if count == 1:
-            return _Scored([], None, [model_faults.too_big(samples[0])])
+            return _Scored([], None, [model_faults.too_big(samples[0], error)])
         self._largest[bucket] = min(count // 2, self._largest.get(bucket, count))
         _log.warning("out of memory with a batch of %d, going on with %d", count, self._largest[bucket])
         return self._scored(samples)

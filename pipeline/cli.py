@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from pipeline import analyze_commands, ending, gate_commands, preflight_commands, safe_text, terminal
-from pipeline.arguments import ConfigPath, Overrides, Verbose
+from pipeline.arguments import ConfigPath, Overrides, RequireGpu, Verbose, with_gpu
 from schemas.errors import UnfinishedRunError
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ def evaluate(
     config: ConfigPath,
     overrides: Overrides = None,
     run_id: Annotated[str | None, typer.Option(help="Name the run, or go on with an interrupted one.")] = None,
+    require_gpu: RequireGpu = False,  # noqa: FBT002
     verbose: Verbose = False,  # noqa: FBT002
 ) -> None:
     """Score every sample and class of a data set. Flags after -- go to Beam."""
@@ -52,7 +53,8 @@ def evaluate(
         from pipeline import config_file, evaluating
 
         settings = config_file.load(config, overrides or ())
-        outcome, note = evaluating.evaluate(config, overrides or (), settings, run_id, context.obj, verbose=verbose)
+        flags = with_gpu(context.obj, require_gpu=require_gpu)
+        outcome, note = evaluating.evaluate(config, overrides or (), settings, run_id, flags, verbose=verbose)
         terminal.tell(terminal.console(), outcome, settings, note)
 
 

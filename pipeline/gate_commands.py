@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline import terminal
-from pipeline.arguments import ConfigPath, Overrides, Verbose
+from pipeline.arguments import ConfigPath, Overrides, RequireGpu, Verbose, with_gpu
 from schemas.errors import ConfigError
 from schemas.verdict import GateVerdict
 
@@ -50,6 +50,7 @@ def nightly(
     overrides: Overrides = None,
     run_id: Annotated[str | None, typer.Option(help="Name the run, or go on with an interrupted one.")] = None,
     baseline: Baseline = None,
+    require_gpu: RequireGpu = False,  # noqa: FBT002
     verbose: Verbose = False,  # noqa: FBT002
 ) -> None:
     """Evaluate, judge and report, with one exit code for schedulers. Flags after -- go to Beam."""
@@ -58,8 +59,9 @@ def nightly(
 
         settings = config_file.load(config, overrides or ())
         gating.check_config(settings)
+        flags = with_gpu(context.obj, require_gpu=require_gpu)
         outcome, note = evaluating.evaluate(
-            config, overrides or (), settings, run_id, context.obj, command="nightly", verbose=verbose
+            config, overrides or (), settings, run_id, flags, command="nightly", verbose=verbose
         )
         terminal.show(terminal.console(), outcome, settings, note)
         verdict = _judge(config, settings, outcome.run.run_id, baseline, context.obj)

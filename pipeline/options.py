@@ -8,6 +8,7 @@ from apache_beam.options.pipeline_options import (
     DirectOptions,
     GoogleCloudOptions,
     PipelineOptions,
+    PortableOptions,
     S3Options,
     SetupOptions,
     StandardOptions,
@@ -16,6 +17,8 @@ from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.job.utils import dict_to_struct
 from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo, FnApiRunner
 from apache_beam.runners.runner import PipelineRunner
+
+from pipeline.device_options import DeviceOptions
 
 EMBEDDED = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 """The runner in this process. Beam's own default, DirectRunner, first tries to download another one."""
@@ -69,12 +72,19 @@ def in_this_process(options: PipelineOptions) -> bool:
     return is_embedded(options) and options.view_as(DirectOptions).direct_running_mode in IN_PROCESS_MODES
 
 
+def models_here(options: PipelineOptions) -> bool:
+    """Whether this process loads the model: its threads are the workers, of the embedded runner or by LOOPBACK."""
+    prism = str(options.view_as(StandardOptions).runner).endswith("PrismRunner")
+    kind = options.view_as(PortableOptions).environment_type or ("LOOPBACK" if prism else None)
+    return in_this_process(options) or (kind == "LOOPBACK" and not is_embedded(options))
+
+
 def unknown_flags(flags: Sequence[str]) -> list[str]:
-    """What no option class of Beam's Python side declares, each with the nearest one that is declared.
+    """What no option class of Beam's Python side or ours declares, each with the nearest one that is declared.
 
     They are passed on all the same: an engine's job server has options of its own.
     """
-    parser = _parser(_all_subclasses(PipelineOptions))
+    parser = _parser([*_all_subclasses(PipelineOptions), DeviceOptions])
     declared = {name for action in parser._actions for name in action.option_strings}  # noqa: SLF001 - no public list
     lines = []
     if flags and not flags[0].startswith("-"):

@@ -5,13 +5,13 @@ import json
 import platform
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components import agreements, filesystems, run_files, shards
+from components import agreements, filesystems, gpus, run_files, shards
 from components.decoding import DecodeSettings
 from components.fingerprints import model_fingerprint, transform_fingerprint
 from components.reports import ReportSettings
@@ -19,12 +19,13 @@ from components.sample_files import WriteSettings
 from components.samples import ReadSettings
 from components.saved_model import ScoreSettings
 from components.signatures import Agreement
-from pipeline import graph, tables_graph
+from pipeline import device_options, graph, tables_graph
 from pipeline import options as runner_options
 from pipeline.config import Config
 from pipeline.graph import GraphSettings
 from pipeline.tables_graph import TablesSettings
 from schemas import tables
+from schemas.devices import DeviceSettings
 from schemas.model import ModelSettings
 from schemas.records import Shard
 
@@ -63,6 +64,9 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
     found = tuple(shards.find(config.examples))
     model = model_settings(config)
     transform = fingerprint_of_transform(model)
+    devices = device_options.settings(options)
+    if transform is not None:
+        _before_first_op(options, devices)
     agreement = agreements.agree(model, transform, len(config.classes), config.batch_size)
     tables_graph.check_foreground(config, agreement.scored)
     run = _run(config, run_id, started, transform)
@@ -70,7 +74,9 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
         tuple(filesystems.absolute(pattern) for pattern in config.examples),
         shards.listing(found),
         ReadSettings(decode_settings(config, agreement), config.batch_size),
-        ScoreSettings(model, config.labels, agreement, run.model_fingerprint, config.batch_timeout_seconds, transform),
+        ScoreSettings(
+            model, config.labels, agreement, run.model_fingerprint, config.batch_timeout_seconds, transform, devices
+        ),
         WriteSettings(run, config.classes, agreement.scored, tuple(tables.slice_columns(config.slice_features))),
         TablesSettings(
             tables_graph.summary_settings(config, run, agreement.scored),
@@ -137,6 +143,14 @@ def _run(config: Config, run_id: str | None, now: datetime, transform: str | Non
         first = next(run_files.sample_paths(run))
         run_files.check_same_run(run_files.read_shard_record(first), run, first)
     return run
+
+
+def _before_first_op(options: PipelineOptions, devices: DeviceSettings) -> None:
+    """A transform is loaded here as well, with TensorFlow's first op: set this process's GPU before, or leave all."""
+    if runner_options.models_here(options):
+        gpus.prepare(replace(devices, require_gpu=False))
+    else:
+        gpus.hide(DeviceSettings())
 
 
 def versions(*also: str) -> str:

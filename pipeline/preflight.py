@@ -5,14 +5,14 @@ from pathlib import Path
 
 from apache_beam.io.filesystem import BeamIOError
 
-from components import agreements, filesystems, first_records, shards
+from components import agreements, filesystems, first_records, gpus, shards
 from components.decoding import DecodeSettings
 from components.fingerprints import model_fingerprint
 from components.saved_model import ScoreSettings
 from components.scorer import Scorer
 from components.signatures import Agreement
 from pipeline import options as runner_options
-from pipeline import plan, preflight_dataflow, preflight_flags, tables_graph
+from pipeline import plan, preflight_dataflow, preflight_devices, preflight_flags, tables_graph
 from pipeline.config import Config
 from schemas.errors import DicebeamError
 from schemas.finding import Finding, fine, problem
@@ -26,7 +26,10 @@ def findings(config: Config, flags: Sequence[str]) -> Iterator[Finding]:
     if config.input.transform:
         paths["input.transform"] = (config.input.transform,)
     yield from preflight_dataflow.findings(flags, paths)
+    yield from preflight_devices.findings(flags)
     filesystems.use_options(runner_options.pipeline_options(flags))
+    # before records are decoded with TensorFlow, which comes before the model is loaded
+    gpus.prepare(preflight_devices.without_requirement(flags))
     yield _output(config.output)
     found: list[Shard] = []
     for pattern in config.examples:

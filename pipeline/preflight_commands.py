@@ -6,13 +6,14 @@ from collections import Counter
 import typer
 
 from pipeline import safe_text, terminal
-from pipeline.arguments import ConfigPath, Overrides, Verbose
+from pipeline.arguments import ConfigPath, Overrides, RequireGpu, Verbose, with_gpu
 
 
 def preflight(
     context: typer.Context,
     config: ConfigPath,
     overrides: Overrides = None,
+    require_gpu: RequireGpu = False,  # noqa: FBT002
     verbose: Verbose = False,  # noqa: FBT002 - typer's idiom
 ) -> None:
     """Say what would fail on the workers, before a job is submitted. Flags after -- go to Beam."""
@@ -24,7 +25,7 @@ def preflight(
         from pipeline import preflight as looking
 
         counts: Counter[str] = Counter()
-        for finding in looking.findings(settings, context.obj):
+        for finding in looking.findings(settings, with_gpu(context.obj, require_gpu=require_gpu)):
             counts[finding.level] += 1
             sys.stdout.write(safe_text.escaped(str(finding)) + "\n")
             sys.stdout.flush()

@@ -49,18 +49,28 @@ def findings(flags: Sequence[str], paths: Mapping[str, Sequence[str]]) -> Iterat
         paths: what the config names, by key.
     """
     options = runner_options.pipeline_options(flags)
-    accelerators = _accelerators(options)
+    of_service = _of_service(options)
     if preflight_flags.short_runner(options) != "DataflowRunner":
-        if accelerators:
+        if of_service:
             yield warning("an accelerator is asked for, but not of Dataflow", _OPTIONS, "name --runner=DataflowRunner")
         return
     yield from _local_paths(paths)
     yield from _refused(flags)
     yield from _package(options)
-    yield from _gpus(options, accelerators)
+    yield from _gpus(options, of_service)
 
 
-def _accelerators(options: PipelineOptions) -> list[str]:
+def accelerators(options: PipelineOptions) -> list[str]:
+    """What is asked for, for all workers or as a hint of the whole pipeline: `type:T;count:N;...`."""
+    return [*_of_service(options), *_of_hints(options)]
+
+
+def _of_hints(options: PipelineOptions) -> list[str]:
+    hints = options.view_as(StandardOptions).resource_hints or ()
+    return [hint.partition("=")[2] for hint in hints if hint.startswith("accelerator=")]
+
+
+def _of_service(options: PipelineOptions) -> list[str]:
     given = options.view_as(GoogleCloudOptions).dataflow_service_options or ()
     return [option.removeprefix(ACCELERATOR) for option in given if option.startswith(ACCELERATOR)]
 
@@ -106,19 +116,18 @@ def _package(options: PipelineOptions) -> Iterator[Finding]:
         yield fine(f"the tag of the image names dicebeam {version}", _IMAGE)
 
 
-def _gpus(options: PipelineOptions, accelerators: Sequence[str]) -> Iterator[Finding]:
+def _gpus(options: PipelineOptions, of_service: Sequence[str]) -> Iterator[Finding]:
     worker = options.view_as(WorkerOptions)
-    machine, hints = worker.machine_type or "", options.view_as(StandardOptions).resource_hints or ()
-    of_hints = [hint.partition("=")[2] for hint in hints if hint.startswith("accelerator=")]
-    if accelerators and of_hints:
+    machine, of_hints = worker.machine_type or "", _of_hints(options)
+    if of_service and of_hints:
         todo = f"keep one of the two: {_OPTIONS} is for all workers"
         yield problem("accelerators are asked for twice", "--resource_hints", todo)
-    if _WITH_GPU.match(machine) and not accelerators and not of_hints:
+    if _WITH_GPU.match(machine) and not of_service and not of_hints:
         todo = f"add {_OPTIONS}={ACCELERATOR}type:...;count:1;{DRIVER}"
         yield problem(f"{machine} has GPUs, but no accelerator is asked for", _MACHINE, todo)
-    for given in (*accelerators, *of_hints):
+    for given in (*of_service, *of_hints):
         yield from _gpu(given, machine)
-    if not (accelerators or of_hints):
+    if not (of_service or of_hints):
         return
     if not worker.sdk_container_image:
         todo = "build deploy/dataflow/Dockerfile and name it"

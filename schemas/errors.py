@@ -41,6 +41,10 @@ class WorkerError(DicebeamError):
     """A worker process ended before its work did; the same command with the run id goes on."""
 
 
+class DeviceError(DicebeamError):
+    """A worker has not the GPU that was asked for. Nothing of it is kept: mended, the same run id goes on."""
+
+
 class ReportError(DicebeamError):
     """Tables that are to be written or read are not as they must be."""
 

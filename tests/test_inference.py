@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components import filesystems, fingerprints, saved_model, signatures
+from components import filesystems, fingerprints, own_folder, saved_model, signatures
 from components.inference import SegmentationModelHandler
 from components.saved_model import ScoreSettings
 from components.scorer import Scorer
@@ -336,7 +336,7 @@ def cache(tmp_path, monkeypatch):
     """Where copies come, and the fingerprint of what `graph_in` makes."""
     temp = tmp_path / "temp"
     temp.mkdir()
-    monkeypatch.setattr(saved_model.tempfile, "gettempdir", lambda: str(temp))
+    monkeypatch.setattr(own_folder.tempfile, "gettempdir", lambda: str(temp))
     graph_in(tmp_path / "model")
     return temp / f"dicebeam-models-{os.getuid()}", fingerprints.model_fingerprint(str(tmp_path / "model"))
 

@@ -144,11 +144,25 @@ def test_bad_samples_of_both_kinds_are_no_failure_of_the_model(scorer_of):
 MEMORY_ERRORS = [
     tf.errors.ResourceExhaustedError(None, None, "OOM when allocating"),
     tf.errors.InternalError(None, None, "Failed copying input tensor: Dst tensor is not initialized."),
+    tf.errors.InternalError(None, None, "CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+    tf.errors.InternalError(None, None, "cuLaunchKernel: CUBLAS_STATUS_ALLOC_FAILED"),
+    tf.errors.UnknownError(None, None, "CUDNN_STATUS_ALLOC_FAILED in external/xla/cuda_dnn.cc(4369)"),
+    tf.errors.NotFoundError(None, None, "No algorithm worked!"),
     MemoryError(),
 ]
 
 
-@pytest.mark.parametrize("error", MEMORY_ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", MEMORY_ERRORS, ids=str)
+def test_what_is_said_where_memory_runs_out(error):
+    assert model_faults.is_memory(error)
+
+
+def test_other_errors_of_a_device_are_not_taken_for_memory():
+    for kind, text in (("InternalError", "CUDA_ERROR_LAUNCH_FAILED"), ("InvalidArgumentError", "ALLOC_FAILED")):
+        assert not model_faults.is_memory(getattr(tf.errors, kind)(None, None, text))
+
+
+@pytest.mark.parametrize("error", MEMORY_ERRORS, ids=str)
 @pytest.mark.parametrize("fits", [1, 3, 5, 15])
 def test_a_batch_that_does_not_fit_is_halved_and_every_count_is_the_same(scorer_of, fits, error):
     given = values(16, i6=BAD, i7=NAN)
@@ -178,8 +192,9 @@ def test_a_sample_that_does_not_fit_alone_fails(scorer_of):
     scorer = scorer_of(Model(fits=0))
     (failure,) = scorer.score(batch([0.5])).failures
     assert (failure.error, failure.stage, failure.sample_id) == (model_faults.OUT_OF_MEMORY, "model", "s0")
-    assert failure.message.startswith(
-        "out of memory with this sample alone (image [2, 2, 3], mask [2, 2]); it needs a "
+    assert failure.message == (
+        "out of memory with this sample alone (image [2, 2, 3], mask [2, 2]); it needs a machine with more memory "
+        "(OOM when allocating)"
     )
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from components import decoding, fingerprints, replay, run_tables, runs_row, saved_model, tfrecord
+from components import decoding, fingerprints, own_folder, replay, run_tables, runs_row, saved_model, tfrecord
 from components.replay import Replayer
 from components.scorer import Scorer
 from pipeline import cli, config_file, gating, plan, preflight, report_models, summary_plan
@@ -280,7 +280,7 @@ def test_preflight_looks_at_the_transform(settings, tmp_path):
 def test_a_transform_in_a_bucket_is_copied_once(made_transform, remote, tmp_path, monkeypatch):
     temp = tmp_path / "temp"
     temp.mkdir()
-    monkeypatch.setattr(saved_model.tempfile, "gettempdir", lambda: str(temp))
+    monkeypatch.setattr(own_folder.tempfile, "gettempdir", lambda: str(temp))
     files = [path for path in Path(made_transform).rglob("*") if path.is_file()]
     remote.update({f"gs://b/t/{path.relative_to(made_transform)}": path.read_bytes() for path in files})
     remote["gs://b/t/transform_tmp/x"] = b"left over"

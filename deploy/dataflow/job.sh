@@ -14,6 +14,7 @@ RUN_ID=${RUN_ID:-n$(date -u +%Y%m%d)}
 
 # -- The machine: one T4 with 8 cores; decoding PNGs keeps about 8 cores busy before the T4 is. More shards than workers
 #    times 4 keep every worker busy until the end (docs/engines.md says how to size them from a small run).
+# -- require_gpu: a worker whose driver is not there ends the run, in place of using its CPU (docs/engines-gpu.md).
 # -- min_ram is a hint for the whole pipeline. A hint on one stage would break its fusion; dicebeam stops then.
 set -- \
     --runner=DataflowRunner --project="$PROJECT" --region="$REGION" \
@@ -23,7 +24,7 @@ set -- \
     --machine_type=n1-standard-8 --disk_size_gb=50 --max_num_workers=10 \
     --dataflow_service_options="worker_accelerator=type:nvidia-tesla-t4;count:1;install-nvidia-driver" \
     --experiments=no_use_multiple_sdk_containers --number_of_worker_harness_threads=4 \
-    --resource_hint=min_ram=24GB \
+    --resource_hint=min_ram=24GB --require_gpu \
     --labels=team=vision --labels=tool=dicebeam
 
 dicebeam preflight "$CONFIG" -- "$@"

@@ -13,7 +13,7 @@ from tests.engines import flink, servers
 
 HERE = Path(__file__).parent
 ENGINES = (
-    "multi_threading", "multi_processing", "prism", "portable_loopback", "portable_external", "job_service",
+    "multi_threading", "multi_processing", "one_copy", "prism", "portable_loopback", "portable_external", "job_service",
     "flink_local", "flink_cluster",
 )  # fmt: skip
 
@@ -71,6 +71,8 @@ def engine(request: pytest.FixtureRequest) -> list[str]:
     portable = ["--runner=PortableRunner"]
     if request.param.startswith("multi"):
         return [f"--direct_running_mode={request.param}", "--direct_num_workers=2"]
+    if request.param == "one_copy":
+        return ["--direct_running_mode=multi_processing", "--direct_num_workers=3", "--model_copies=1"]
     if request.param == "portable_loopback":
         return [*portable, "--job_endpoint=embed", *servers.LOOPBACK]
     if request.param == "portable_external":
