@@ -94,6 +94,11 @@ def other_transform(now: Mapping[str, Any], before: Mapping[str, Any]) -> str | 
     return f"the transform is another one: {' -> '.join(names)}; {whose}"
 
 
+def same_model(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether two runs have the same model and the same transform before it, as far as they say."""
+    return now["model_fingerprint"] is not None and _scored_by(now) == _scored_by(before)
+
+
 def same_data(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
     """Whether two runs have scored the same ids with the same true masks, as far as they say."""
     return now["data_fingerprint"] is not None and now["data_fingerprint"] == before["data_fingerprint"]

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from components.report_lines import Compared
 from components.trend import Point
-from schemas.verdict import INCONCLUSIVE, INVALID, NO_BASELINE, OUT_OF_BOUNDS, PASS, REGRESSED
+from schemas.verdict import DRIFTED, INCONCLUSIVE, INVALID, NO_BASELINE, OUT_OF_BOUNDS, PASS, REGRESSED
 
 TREND_WIDTH, TREND_HEIGHT = 920, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 14, 34
@@ -23,6 +23,7 @@ _SHAPES = {
     INCONCLUSIVE: "M0 -6.5l6.5 6.5l-6.5 6.5l-6.5 -6.5z",
     NO_BASELINE: "M-6 5h12l-6 -11z",
     INVALID: "M-5 -5l10 10M5 -5l-10 10",
+    DRIFTED: "M-6.5 -5h6l6.5 5l-6.5 5h-6l6.5 -5z",
 }
 """A shape for each verdict, around (0, 0)."""
 _NOT_GATED = "M-3 0a3 3 0 1 0 6 0a3 3 0 1 0 -6 0z"

@@ -1,6 +1,6 @@
 """Where an analysis is; its tables are read by components.run_tables, as those of a run are."""
 
-from components import filesystems, runs_row
+from components import filesystems, runs_row, storage_errors
 from components.run_files import Run
 from schemas import datasets
 
@@ -15,6 +15,13 @@ def place(output: str, eval_date: str, run_id: str) -> Run:
 def transform_folder(run: Run) -> str:
     """Where the transform graph of an analysis is."""
     return run.folder(datasets.TRANSFORM)
+
+
+def forget(run: Run) -> None:
+    """Take away the row of an analysis, so that it can be made again."""
+    path = f"{run.folder('datasets')}/{FILE}"
+    with storage_errors.writing(path):
+        filesystems.delete(path)
 
 
 def find(output: str, run_id: str) -> Run | None:

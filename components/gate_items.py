@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from components.measured import Group, Measured
-from schemas.gate import ANY, LIMITS, OF_THE_RUN, CheckConfig, GateConfig
-from schemas.summary import FOREGROUND
+from schemas.gate import LIMITS, OF_THE_RUN, CheckConfig, GateConfig
+from schemas.summary import ANY, FOREGROUND
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,10 @@ import jinja2
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from components import charts, page_places, plain_text, verdict_words
+from components import charts, page_places, page_verdict, plain_text, verdict_words
 from components.gallery import Card
 from components.page_places import Places
 from components.report_data import Histogram, ReportData
-from schemas.verdict import Headline
 
 MAX_BYTES = 5_000_000
 """What a page is below, whatever the run: every part of it is bounded."""
@@ -58,7 +57,7 @@ def render(data: ReportData, worst: Sequence[Card], falls: Sequence[Card], notes
         "sections": _sections(data, gated=gated),
         "gated": gated,
         "gallery_notes": notes,
-        **_verdict(data),
+        **page_verdict.context(data),
         **_tables(data, places),
         **_galleries(worst, falls, places),
         **_accounting(data),
@@ -68,33 +67,10 @@ def render(data: ReportData, worst: Sequence[Card], falls: Sequence[Card], notes
 
 def _sections(data: ReportData, *, gated: bool) -> list[tuple[str, str]]:
     checks = [("checks", "Checks")] if data.verdict else []
+    checks += [("data-drift", "Data")] if data.verdict and data.verdict.drift else []
     falls = [("falls", "Regressions")] if gated else []
     tables = [("classes", "Classes"), ("distributions", "Distributions"), ("trend", "Trend"), ("slices", "Slices")]
     return [*checks, *tables, *falls, ("worst", "Worst"), ("failures", "Failures"), ("accounting", "Accounting")]
-
-
-def _verdict(data: ReportData) -> dict[str, Any]:
-    verdict = data.verdict
-    return {
-        "verdict": verdict,
-        "verdict_word": verdict.verdict if verdict else "not gated",
-        "run_id": data.past.run_id,
-        "baseline_id": data.baseline.run_id if data.baseline else "",
-        "row": data.past.row,
-        "counts": verdict.counts if verdict else {},
-        "improved": verdict_words.improvements(verdict) if verdict else 0,
-        "reasons": [*_reasons(data), *data.notes],
-        "headline": data.headline,
-        "main": data.headline[0] if data.headline else Headline("", "", None, None, None, None, None),
-        "rule_matters": data.rule_matters,
-        "foreground": data.foreground[:20],
-    }
-
-
-def _reasons(data: ReportData) -> list[str]:
-    """What the gate says of the run, without what the page says in its own words beside the headline."""
-    reasons = data.verdict.reasons if data.verdict else ()
-    return [reason for reason in reasons if not (data.rule_matters and "empty-mask rule" in reason)]
 
 
 def _tables(data: ReportData, places: Places) -> dict[str, Any]:
@@ -209,6 +185,8 @@ def _environment(scale: tuple[float, float, float]) -> jinja2.Environment:
         "count": _count,
         "time": _time,
         "limit": verdict_words.limit,
+        "figures": lambda check: [_typeset(each) for each in verdict_words.figures(check)],
+        "warns": verdict_words.warns,
         "class_of": verdict_words.class_of,
         "rule": lambda rule: _RULES.get(rule, rule),
         "state": lambda state: _STATES.get(state, state),

@@ -37,13 +37,13 @@ def write(run: Run, verdict: GateVerdict) -> dict[str, str]:
 
 
 def table(verdict: GateVerdict) -> pa.Table:
-    """The rows of `verdicts`, one for each check."""
+    """The rows of `verdicts`, one for each check, those of the data after the others."""
     of_the_run = {
         "run_verdict": verdict.verdict,
         "baseline_run_id": verdict.baseline_run_id,
         "decided": verdict.decided,
     }
-    rows = [{**_storable(asdict(check)), **of_the_run} for check in verdict.checks]
+    rows = [{**_storable(asdict(check)), **of_the_run} for check in (*verdict.checks, *verdict.drift)]
     return pa.Table.from_pylist(rows, schema=tables.VERDICTS)
 
 

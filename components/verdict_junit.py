@@ -18,7 +18,11 @@ _TIME = "0"
 
 def text(verdict: GateVerdict) -> str:
     """The XML document."""
-    cases = [*_run_case(verdict), *(_case(check) for check in words.gravest_first(verdict.checks))]
+    cases = [
+        *_run_case(verdict),
+        *(_case(check) for check in words.gravest_first(verdict.checks)),
+        *(_case(check, "drift", verdict.drift_says) for check in words.gravest_first(verdict.drift)),
+    ]
     outcomes = [child.tag for case in cases for child in case]
     suite = ET.Element(
         "testsuite",
@@ -55,6 +59,7 @@ def _properties(verdict: GateVerdict) -> dict[str, str]:
         "scored": str(verdict.scored),
         "failed": str(verdict.failed),
         "compared": words.compared(verdict) or "",
+        "drift": verdict.drift_says or "",
         **counts,
         **headline,
     }
@@ -76,17 +81,20 @@ def _run_case(verdict: GateVerdict) -> list[ET.Element]:
     return [case]
 
 
-def _case(check: CheckVerdict) -> ET.Element:
+def _case(check: CheckVerdict, suite: str = "gate", says: str | None = None) -> ET.Element:
+    """The test case of a check; `says` is what those of the data mean together, for those who look at one alone."""
     place = (visible(part, LONGEST_NAME) for part in (words.class_of(check), check.slice) if part)
     name = " / ".join((*place, words.limit(check)))
     case = ET.Element(
-        "testcase", classname=f"dicebeam.gate.{visible(check.metric, LONGEST_NAME)}", name=name, time=_TIME
+        "testcase", classname=f"dicebeam.{suite}.{visible(check.metric, LONGEST_NAME)}", name=name, time=_TIME
     )
     message, figures = visible(check.message), _figures(check)
     if check.verdict == PASS:
         ET.SubElement(case, "system-out").text = f"{message}\n{figures}"
+    elif words.warns(check):  # no failure, for it decides nothing; what passes is not shown
+        _outcome(case, SKIPPED, f"{check.verdict}, which only warns: {message}", figures)
     else:
-        _outcome(case, check.verdict, message, figures)
+        _outcome(case, check.verdict, message, "\n".join([visible(says), figures] if says else [figures]))
     return case
 
 
@@ -99,10 +107,11 @@ def _outcome(case: ET.Element, verdict: str, message: str, body: str) -> None:
 
 
 def _figures(check: CheckVerdict) -> str:
+    value, baseline, difference = words.figures(check)
     figures = {
-        "value": words.number(check.value),
-        "baseline": words.number(check.baseline),
-        "difference": words.change(check.difference),
+        "value": value,
+        "baseline": baseline,
+        "difference": difference,
         "95 % interval": words.interval(check),
         "p value": "-" if check.p_value is None else f"{check.p_value:.3g}",
         "pairs": "-" if check.n_pairs is None else f"{check.n_pairs:,}",

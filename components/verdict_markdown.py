@@ -38,6 +38,7 @@ def text(verdict: GateVerdict) -> str:
         f"## {_SIGNS.get(verdict.verdict, _FAILED)} dicebeam: {verdict.verdict}",
         "\n".join(f"- {line}" for line in _facts(verdict)),
         _reasons(verdict.reasons),
+        _drift(verdict),
         _table(grave),
         _headline(verdict),
         _folded(fine),
@@ -96,6 +97,17 @@ def _table(checks: Sequence[CheckVerdict]) -> str:
     return "\n".join([_row(_HEAD), _RULE, *rows, *more])
 
 
+def _drift(verdict: GateVerdict) -> str:
+    """The checks of the data, in a block of their own: they are not of the model."""
+    if not verdict.drift:
+        return ""
+    checks = words.gravest_first(verdict.drift)
+    grave, fine = ([c for c in checks if words.passed(c) == passed] for passed in (False, True))
+    says = "" if verdict.drift_says is None else f"- {prose(verdict.drift_says)}"
+    parts = ["**Of the data**", says, _table(grave), _folded(fine)]
+    return "\n\n".join(part for part in parts if part)
+
+
 def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
@@ -103,13 +115,11 @@ def _row(cells: Sequence[str]) -> str:
 def _cells(check: CheckVerdict) -> tuple[str, ...]:
     name = words.class_of(check)
     return (
-        f"**{check.verdict}**" + (" (improved)" if check.improved else ""),
+        f"**{check.verdict}**" + (" (improved)" if check.improved else "") + (" (warns)" if words.warns(check) else ""),
         code(check.metric),
         code(name) if name else "",
         code(check.slice),
-        words.number(check.value),
-        words.number(check.baseline),
-        words.change(check.difference),
+        *words.figures(check),
         words.interval(check),
         code(words.limit(check)),
         prose(check.message),

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from components import drift_messages
+from schemas.drift import DRIFT_METRICS, OF_A_CHANNEL
 from schemas.gate import OF_THE_RUN
 from schemas.summary import FOREGROUND
 from schemas.verdict import EXIT_CODES, PASS, SKIPPED, CheckVerdict, GateVerdict, Headline
@@ -38,6 +40,15 @@ def change(value: float | None) -> str:
     return "-" if value is None else ("+" if value >= 0 else "") + number(value)
 
 
+def figures(check: CheckVerdict) -> tuple[str, str, str]:
+    """Value, baseline and difference; those of the data to four digits, which tell rare classes apart."""
+    if check.metric not in DRIFT_METRICS:
+        return number(check.value), number(check.baseline), change(check.difference)
+    values = (check.value, check.baseline, check.difference)
+    value, baseline, moved = ("-" if each is None else drift_messages.number(each) for each in values)
+    return value, baseline, moved if moved.startswith("-") else f"+{moved}"
+
+
 def interval(line: CheckVerdict | Headline) -> str:
     """95 % interval of the difference, or a dash."""
     return "-" if line.low is None or line.high is None else f"{change(line.low)} to {change(line.high)}"
@@ -49,15 +60,24 @@ def limit(check: CheckVerdict) -> str:
 
 
 def class_of(check: CheckVerdict) -> str:
-    """The class's name, as it is; empty for a metric of the whole run."""
+    """The class's name, as it is, or the channel; empty for a metric of the whole run."""
     if check.metric in OF_THE_RUN:
         return ""
+    if check.metric in OF_A_CHANNEL:
+        return "every channel" if check.channel is None else f"channel {check.channel}"
     return FOREGROUND if check.class_name is None else check.class_name
 
 
 def counted(verdict: GateVerdict) -> str:
-    """How many checks have each verdict: `1 REGRESSED, 12 PASS`; `no checks`."""
-    return ", ".join(f"{count:,} {name}" for name, count in verdict.counts.items()) or "no checks"
+    """How many checks have each verdict: `1 REGRESSED, 12 PASS`; `no checks`. What only warns is said too."""
+    warnings = sum(map(warns, verdict.drift))
+    note = " (1 of them only warns)" if warnings == 1 else f" ({warnings:,} of them only warn)" if warnings else ""
+    return (", ".join(f"{count:,} {name}" for name, count in verdict.counts.items()) or "no checks") + note
+
+
+def warns(check: CheckVerdict) -> bool:
+    """Whether there is something to be looked at that decides nothing."""
+    return not check.decides and not passed(check)
 
 
 def accounting(verdict: GateVerdict) -> str:

@@ -57,3 +57,36 @@ def run_analysis(settings: "Config", run_id: str | None, flags: Sequence[str], *
         ):
             run.finish(plan)
     return dataset_console.read(plan.run)
+
+
+def analyze_if_due(settings: "Config", run_id: str, flags: Sequence[str], again: str, *, verbose: bool) -> None:
+    """Analyze the data of a finished run for the gate, if they are not analyzed, or not as many as it has now.
+
+    An analysis that is over the failure budget is the gate's to judge.
+
+    Args:
+        settings: the config.
+        run_id: of the run.
+        flags: Beam's.
+        again: what to say where it does not end.
+        verbose: whether the workers' logs are shown.
+
+    Raises:
+        DicebeamError: by whose fault it is.
+    """
+    from components import dataset_files
+    from pipeline import dataset_console, drifting, gating
+
+    past, _ = gating.find_run(settings, run_id, flags)
+    if not drifting.is_due(settings, past):
+        terminal.say(f"the data of run {run_id} are analyzed already")
+        return
+    before = dataset_files.find(past.run.output, run_id)
+    if before is not None:
+        dataset_files.forget(before)
+    try:
+        analysis = run_analysis(settings, run_id, flags, verbose=verbose)
+    except BaseException:
+        terminal.say(f"the run is kept; {again}")
+        raise
+    terminal.say(dataset_console.summary(analysis))

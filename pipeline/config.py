@@ -8,13 +8,13 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from schemas import features as feature_contract
 from schemas.features import FeatureKeys
-from schemas.gate import ANY, GateConfig
+from schemas.gate import GateConfig
 from schemas.labels import IgnoreLabels, LabelOffset, LabelSettings, MaskValues
 from schemas.limits import BATCH_TIMEOUT_SECONDS, MAX_PIXELS, SHARD_SPLIT_BYTES
 from schemas.model import InputSettings, ModelSettings, OutputKind
 from schemas.settings import Integer, Number, Settings
 from schemas.statistics import BootstrapConfig, SliceSpecs
-from schemas.summary import FOREGROUND
+from schemas.summary import ANY, FOREGROUND
 from schemas.tables import SLICE_FEATURES
 
 OF_THE_TABLES = ("slices", "cluster", "bootstrap", "foreground", "max_failed_fraction")
@@ -90,6 +90,13 @@ class Config(Settings):
                 msg = (
                     f"gate.checks.{place}.class: expected {ANY!r}, {FOREGROUND!r} or one of {list(self.classes)}, "
                     f"but got {check.class_name!r}"
+                )
+                raise ValueError(msg)
+        for place, drift in enumerate(self.gate.drift):
+            if drift.class_name not in {*self.classes, ANY}:
+                msg = (
+                    f"gate.drift.{place}.class: expected {ANY!r} or one of {list(self.classes)}, "
+                    f"but got {drift.class_name!r}"
                 )
                 raise ValueError(msg)
 

@@ -47,20 +47,14 @@ def read(run: Run) -> Analysis:
 
 def show(console: Console, analysis: Analysis) -> None:
     """The end of an analysis: what the data are like, what failed, and where everything is."""
-    tables, row = analysis.tables, analysis.row
+    tables = analysis.tables
     for table in (_channels(tables["dataset_channels"]), _classes(tables["dataset_classes"])):
         console.print(table)
         console.print()
     _show_counts(console, "sizes", [_size(size) for size in tables["dataset_sizes"]])
     slices = [(shown(each["slice"]), each["n_samples"]) for each in tables["dataset_slices"]]
     _show_counts(console, "slices", slices[1:])
-    rate = row["samples_per_second"]
-    speed = f" in {row['seconds']:.1f} s, {rate:,.1f} samples/s" if rate else ""
-    console.print(
-        f"analyzed {row['analyzed']:,} of {row['records']:,} records in {row['shards']:,} shards, "
-        f"{row['failed']:,} failed{speed}",
-        highlight=False,
-    )
+    console.print(summary(analysis), highlight=False)
     for failure in tables["dataset_failures"][:_SHOWN_FAILURES]:
         where = f"{shown(failure['shard'], _LINE)} record {failure['record']} (byte {failure['byte_offset']})"
         text = f"  [red]failed[/red] {escape(where)}: {escape(shown(failure['message'], _LINE))}"
@@ -69,6 +63,16 @@ def show(console: Console, analysis: Analysis) -> None:
     for name in (*datasets.FIXED, datasets.TRANSFORM):
         place = escape(escaped(analysis.run.folder(name)))
         console.print(f"  {name:<18}{place}", highlight=False, emoji=False, soft_wrap=True)
+
+
+def summary(analysis: Analysis) -> str:
+    """What was analyzed, in a line."""
+    row, rate = analysis.row, analysis.row["samples_per_second"]
+    speed = f" in {row['seconds']:.1f} s, {rate:,.1f} samples/s" if rate else ""
+    return (
+        f"analyzed {row['analyzed']:,} of {row['records']:,} records in {row['shards']:,} shards, "
+        f"{row['failed']:,} failed{speed}"
+    )
 
 
 def why_invalid(analysis: Analysis, config: "Config") -> str:

@@ -53,9 +53,10 @@ def nightly(
     require_gpu: RequireGpu = False,  # noqa: FBT002
     verbose: Verbose = False,  # noqa: FBT002
 ) -> None:
-    """Evaluate, judge and report, with one exit code for schedulers. Flags after -- go to Beam."""
+    """Evaluate, analyze if gate.drift asks for it, judge, report; one exit code. Flags after -- go to Beam."""
     with terminal.exits(verbose=verbose):
-        from pipeline import config_file, evaluating, gating
+        from pipeline import analyze_commands, config_file, evaluating, gating
+        from pipeline import console as printing
 
         settings = config_file.load(config, overrides or ())
         gating.check_config(settings)
@@ -64,6 +65,9 @@ def nightly(
             config, overrides or (), settings, run_id, flags, command="nightly", verbose=verbose
         )
         terminal.show(terminal.console(), outcome, settings, note)
+        if settings.gate.drift:
+            again = printing.again(config, overrides or (), outcome.run.run_id, context.obj, "nightly")
+            analyze_commands.analyze_if_due(settings, outcome.run.run_id, context.obj, again, verbose=verbose)
         verdict = _judge(config, settings, outcome.run.run_id, baseline, context.obj)
         again = _report_command(config, overrides, verdict.run_id)
         _report_or_say(settings, verdict.run_id, context.obj, again)

@@ -6,18 +6,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from components import baselines, blessing, filesystems, gate, run_files, run_tables
+from components import baselines, blessing, drift_messages, filesystems, gate, run_files, run_tables
 from components.gate import Compared
 from components.run_tables import FinishedRun
-from pipeline import comparison
+from pipeline import comparison, drifting
 from pipeline import options as runner_options
 from pipeline.comparison import Comparison
 from pipeline.config import NOT_SCORING, Config
 from schemas import slice_names
 from schemas.errors import ConfigError, ReportError
-from schemas.gate import ANY
-from schemas.summary import ALL
-from schemas.verdict import INVALID, GateVerdict, Headline
+from schemas.summary import ALL, ANY
+from schemas.verdict import INVALID, CheckVerdict, GateVerdict, Headline
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,8 @@ def decide(
 
     Raises:
         ConfigError: if there are no checks.
-        ReportError: if there is no such finished run, or another config scored it.
+        ReportError: if there is no such finished run, another config scored it, or the config has checks of the data
+            and these were not analyzed.
     """
     check_config(config)
     tonight, runs = find_run(config, run_id, flags)
@@ -98,12 +98,14 @@ def decide(
     kind = baseline or config.gate.baseline
     blessed = [each.run_id for each in blessing.listed(tonight.run.output)] if kind == baselines.BLESSED else []
     before, why = baselines.find(kind, tonight, runs, blessed, common=config.gate.common_samples)
+    moved = drifting.decide(config, tonight, before, why)
     unlike = [] if before is None else _unlike(config, tonight, before)
     found = comparison.compare(config, tonight, None if unlike else before, tell)
     if found.unlike:
         unlike = [found.unlike]
-    alone = [why] if before is None and any(check.relative for check in config.gate.checks) else []
-    return Gated(tonight, _verdict(config, (tonight, before), kind, found, unlike or alone))
+    relative = bool(moved) or any(check.relative for check in config.gate.checks)
+    alone = [why] if before is None and relative else []
+    return Gated(tonight, _verdict(config, (tonight, before), kind, found, unlike or alone, moved))
 
 
 def _unlike(config: Config, tonight: FinishedRun, before: FinishedRun) -> list[str]:
@@ -116,8 +118,9 @@ def _verdict(
     kind: str,
     found: Comparison,
     reasons: Sequence[str],
+    moved: tuple[CheckVerdict, ...],
 ) -> GateVerdict:
-    """The verdict; reasons say why there is no baseline to compare with."""
+    """The verdict; reasons say why there is no baseline to compare with, `moved` is what became of the data."""
     tonight, before = runs
     row, then = tonight.row, before.row if before else {}
     compared = Compared(found.now, found.before, _of_run(row), _of_run(then))
@@ -127,8 +130,9 @@ def _verdict(
         compared = replace(compared, unlike=INVALID)
     by_rule = gate.sensitive(config.gate, compared)
     valid = row["status"] == baselines.DONE
-    verdicts = {rule: gate.overall(checks, valid=valid) for rule, checks in by_rule.items()}
+    verdicts = {rule: gate.overall(checks, moved, valid=valid) for rule, checks in by_rule.items()}
     usual, *_ = verdicts.values()
+    checks, between = next(iter(by_rule.values())), drifting.between(tonight, before, found)
     return GateVerdict(
         verdict=usual,
         run_id=tonight.run_id,
@@ -142,12 +146,14 @@ def _verdict(
         records=row["records"],
         scored=row["scored"],
         failed=row["failed"],
-        checks=next(iter(by_rule.values())),
+        checks=drifting.beside(checks, moved, between),
         headline=_headline(found, verdicts),
         reasons=(*_invalid(row), *reasons, *_by_rule(verdicts), *_transforms(row, then)),
         common_samples=found.common,
         lost=found.lost,
         added=found.added,
+        drift=moved,
+        drift_says=drift_messages.says(moved, checks, between),
     )
 
 

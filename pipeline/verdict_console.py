@@ -28,6 +28,7 @@ def show(console: Console, verdict: GateVerdict) -> None:
         console.print()
     for check in islice((check for check in checks if not _said(check, verdict)), MOST_MESSAGES):
         _line(console, Text.assemble(_coloured(check.verdict), " ", shown(check.message, _LINE)))
+    _show_drift(console, verdict)
     if verdict.headline:
         console.print()
         console.print(headline_table(verdict))
@@ -41,6 +42,46 @@ def show(console: Console, verdict: GateVerdict) -> None:
     _line(console, last_line(verdict))
 
 
+def _show_drift(console: Console, verdict: GateVerdict) -> None:
+    """The checks of the data, in a block of their own: they are not of the model."""
+    if not verdict.drift:
+        return
+    checks = words.gravest_first(verdict.drift)
+    console.print()
+    console.print(drift_table(checks))
+    _line(console, _hidden(checks))
+    said = [check for check in checks if not _said(check, verdict)][:MOST_MESSAGES]
+    if said or verdict.drift_says:
+        console.print()
+    for check in said:
+        _line(console, Text.assemble(_coloured(check.verdict), " ", shown(check.message, _LINE)))
+    _line(console, Text(shown(verdict.drift_says or "", _LINE), style="bold"))
+
+
+def drift_table(checks: Sequence[CheckVerdict]) -> Table:
+    """The checks of the data, already in order, as `check_table`."""
+    table = _table()
+    table.add_column("data", no_wrap=True)
+    for name in ("check", "class or channel"):
+        table.add_column(name, overflow="fold", min_width=6)
+    for name in ("value", "was", "change"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for check in _first(checks):
+        table.add_row(
+            Text.assemble(_coloured(check.verdict), " (warns)" if words.warns(check) else ""),
+            Text(shown(f"{check.metric} {words.limit(check)}")),
+            Text(shown(words.class_of(check))),
+            *words.figures(check),
+        )
+    return table
+
+
+def _first(checks: Sequence[CheckVerdict]) -> list[CheckVerdict]:
+    """What has not passed, and the first that has."""
+    fine = [check for check in checks if words.passed(check)]
+    return [*(check for check in checks if not words.passed(check)), *fine[:MOST_PASSES]]
+
+
 def check_table(checks: Sequence[CheckVerdict]) -> Table:
     """The checks, already in order: every one that has not passed, and the first that have."""
     table = _table()
@@ -49,9 +90,7 @@ def check_table(checks: Sequence[CheckVerdict]) -> Table:
         table.add_column(name, overflow="fold", min_width=6)
     for name in ("value", "was", "change"):
         table.add_column(name, justify="right", no_wrap=True)
-    fine = [check for check in checks if words.passed(check)]
-    grave = [check for check in checks if not words.passed(check)]
-    for check in [*grave, *fine[:MOST_PASSES]]:
+    for check in _first(checks):
         table.add_row(
             _coloured(check.verdict),
             Text(shown(f"{check.metric} {words.limit(check)}")),

@@ -317,6 +317,28 @@ SELECT
 FROM `PROJECT.DATASET.verdicts`
 GROUP BY eval_date, run_id;
 
+-- drift_history: one row for each gated run and check of its data, with the value that moves from night to night
+-- The difference is to the run's own baseline, which moves too; value over the nights shows what drifts slowly.
+CREATE OR REPLACE VIEW `PROJECT.DATASET.drift_history` AS
+SELECT
+  eval_date,
+  run_id,
+  decided,
+  metric,
+  class_name,
+  channel,
+  limit_name,
+  threshold,
+  value,
+  baseline,
+  difference,
+  baseline_run_id,
+  verdict,
+  decides,
+  run_verdict
+FROM `PROJECT.DATASET.verdicts`
+WHERE metric IN ('channel_mean', 'class_pixels', 'class_samples');
+
 -- dataset_channel_changes: one row for each channel of two finished analyses; choose both ids with WHERE
 -- mean_shift is in standard deviations of the baseline, NULL where that is 0.
 CREATE OR REPLACE VIEW `PROJECT.DATASET.dataset_channel_changes` AS

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from schemas.drift import DriftCheck
 from schemas.settings import Integer, Number, Settings
 from schemas.summary import ALL, FOREGROUND
 
@@ -16,8 +17,6 @@ OF_THE_RUN = ("failed_fraction", "samples_per_second")
 """Metrics that no class and no slice has; compared as they are, without statistics."""
 METRICS = (*HIGHER_IS_BETTER, *LOWER_IS_BETTER, *OF_THE_RUN)
 _SHORT = {"iou": "iou_pooled", "precision": "precision_pooled", "recall": "recall_pooled"}
-ANY = "*"
-"""Every class, or every slice; within a slice's name any part of a value."""
 LIMITS = ("min", "max", "max_drop", "max_rise")
 """Absolute ones first; the others are margins of the change against the baseline."""
 
@@ -107,9 +106,11 @@ class GateConfig(Settings):
         same; without it such runs are not comparable.
     min_samples: fewer samples decide nothing.
     checks: each must pass.
+    drift: what may not have changed in the data.
     """
 
     baseline: str = Field(default="blessed", min_length=1)
     common_samples: bool = False
     min_samples: Integer = Field(default=30, ge=2)
     checks: tuple[CheckConfig, ...] = ()
+    drift: tuple[DriftCheck, ...] = ()

@@ -10,6 +10,9 @@ ALL = "all"
 FOREGROUND = "foreground"
 """The class name of the mean over the foreground classes, whose class id is NULL."""
 
+ANY = "*"
+"""In a check: every class, channel or slice; within a slice's name any part of a value."""
+
 
 @dataclass(frozen=True, slots=True)
 class SliceReport:

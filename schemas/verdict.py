@@ -9,8 +9,11 @@ from typing import Any
 PASS = "PASS"  # noqa: S105 - a verdict
 REGRESSED, OUT_OF_BOUNDS = "REGRESSED", "OUT_OF_BOUNDS"
 INCONCLUSIVE, NO_BASELINE, INVALID, SKIPPED = "INCONCLUSIVE", "NO_BASELINE", "INVALID", "SKIPPED"
+DRIFTED = "DRIFTED"
+"""The data have changed beyond a limit, whatever the model does on them."""
 EXIT_CODES = {
     INVALID: 5,
+    DRIFTED: 5,
     REGRESSED: 1,
     OUT_OF_BOUNDS: 1,
     NO_BASELINE: 4,
@@ -25,9 +28,10 @@ RULES = ("absent_left_out", "absent_counts_as_1", "absent_counts_as_0")
 
 @dataclass(frozen=True, slots=True)
 class CheckVerdict:
-    """What became of one limit of a check, for one class and slice.
+    """What became of one limit of a check, for one class and slice, or of one of the data, for one class or channel.
 
-    class_id: None for the foreground, and where the metric is of the whole run.
+    class_id: None for the foreground, and where the metric is of the whole run, or of a channel.
+    channel: from 0, of a metric of the images; None for every other.
     limit_name, threshold: as in the config, `max_drop` and 0.01.
     value, baseline: the metric's, of the run and of its baseline; difference is value - baseline.
     low, high: 95 % interval of the difference, paired by sample (or by cluster).
@@ -36,6 +40,7 @@ class CheckVerdict:
     minimum_detectable_drop: what is found REGRESSED with a probability of 80 % at this number of samples, at the least;
         a rise where that is for the worse.
     improved: better than the baseline, and significantly so.
+    decides: whether the run's verdict takes it into account; a check of the data that only warns does not.
     """
 
     metric: str
@@ -55,6 +60,8 @@ class CheckVerdict:
     n_pairs: int | None = None
     minimum_detectable_drop: float | None = None
     improved: bool = False
+    channel: int | None = None
+    decides: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,7 @@ class GateVerdict:
     baseline_kind: what the config asks for: blessed, previous or a run id.
     common_samples: samples that were compared, where not all were; None where the runs have the same.
     lost, added: samples that only the baseline, or only the run has.
+    drift: what became of the checks of the data; drift_says is what they mean for the others, None where nothing.
     headline: one for each of RULES; empty where the run has no such value.
     """
 
@@ -103,6 +111,8 @@ class GateVerdict:
     common_samples: int | None = None
     lost: int = 0
     added: int = 0
+    drift: tuple[CheckVerdict, ...] = ()
+    drift_says: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -111,9 +121,8 @@ class GateVerdict:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many checks have each verdict, gravest first, those that none has left out."""
-        found = [check.verdict for check in self.checks]
-        return {name: found.count(name) for name in (*EXIT_CODES, SKIPPED) if name in found}
+        """How many checks, those of the data too, have each verdict, gravest first; what none has is left out."""
+        return counted((*self.checks, *self.drift))
 
     def to_json(self) -> str:
         """As JSON, indented, ASCII alone; numbers that are not finite do not occur."""
@@ -124,7 +133,9 @@ class GateVerdict:
         """What `to_json` made; keys of a later version are left out."""
         values = json.loads(text)
         values["decided"] = datetime.fromisoformat(values["decided"])
-        values["checks"] = tuple(CheckVerdict(**_known(CheckVerdict, check)) for check in values["checks"])
+        values.setdefault("drift", ())  # an earlier version knew none
+        for key in ("checks", "drift"):
+            values[key] = tuple(CheckVerdict(**_known(CheckVerdict, check)) for check in values[key])
         values["headline"] = tuple(Headline(**_known(Headline, line)) for line in values["headline"])
         values["reasons"] = tuple(values["reasons"])
         return cls(**_known(cls, values))
@@ -133,6 +144,12 @@ class GateVerdict:
 def _known(kind: Any, values: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - a dataclass
     names = {field.name for field in fields(kind)}
     return {name: value for name, value in values.items() if name in names}
+
+
+def counted(checks: Iterable[CheckVerdict]) -> dict[str, int]:
+    """How many checks have each verdict, gravest first."""
+    found = [check.verdict for check in checks]
+    return {name: found.count(name) for name in (*EXIT_CODES, SKIPPED) if name in found}
 
 
 def gravest(verdicts: Iterable[str]) -> str:

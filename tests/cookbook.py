@@ -199,6 +199,16 @@ def always_bad(h):
     return found.sort_values(["n", "sample_id", "class_name"], ascending=[False, True, True]).head(10)
 
 
+@answers("Do the data drift, slowly?")
+def drifts(h):
+    rows = h["verdicts"][h["verdicts"].metric.isin(["channel_mean", "class_samples"])].sort_values("decided")
+    by = rows.groupby(["metric", "class_name", "channel"], dropna=False)
+    found = by.agg(then=("value", "first"), now=("value", "last"), most=("difference", lambda d: d.abs().max()))
+    found = found.reset_index().sort_values(["metric", "class_name", "channel"])
+    found.insert(5, "change", found.now - found.then)
+    return found
+
+
 @answers("Which images does the model's change touch most?")
 def spread(h):
     rows = finished(h, "samples").query("class_name == 'car'")

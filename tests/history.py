@@ -207,7 +207,15 @@ def verdict_rows(night):
     return [
         {**same, "class_id": i + 1, "class_name": name, "verdict": found[i], "difference": -0.001 * i, **after}
         for i, name in enumerate(FOREGROUND)
-    ]
+    ] + drift_rows(night, after)
+
+
+def drift_rows(night, after):
+    """The images get brighter by half a step a night, which no night's own check finds; the classes stay."""
+    same = {"slice": "all", "limit_name": "max_change", "threshold": 1.0, "verdict": "PASS", "decides": True, **after}
+    images = {"metric": "channel_mean", "value": 100 + 0.5 * night.order, "difference": 0.5}
+    masks = {"metric": "class_samples", "class_id": 1, "class_name": FOREGROUND[0], "value": 0.5, "difference": 0.0}
+    return [{**same, **images, "channel": channel} for channel in (0, 1)] + [{**same, **masks}]
 
 
 def dataset_rows(night, samples, failures):

@@ -86,7 +86,11 @@ def data(text=None, gated=True, **more):
         for i, v in enumerate(verdicts.ALL)
     ]
     checks.append(verdicts.check("PASS", class_id=None, class_name="foreground"))
-    verdict = verdicts.hostile(text) if text else verdicts.verdict(*checks, lost=3, added=4, reasons=("one reason",))
+    drift = [verdicts.moved("PASS", class_name="car"), verdicts.moved(), verdicts.moved(channel=1, decides=False)]
+    moved = {"drift": tuple(drift), "drift_says": "the data changed, not the model"}
+    verdict = (
+        verdicts.hostile(text) if text else verdicts.verdict(*checks, lost=3, added=4, reasons=("one reason",), **moved)
+    )
     lines = [class_line(name, slice_name, i) for slice_name in dict.fromkeys(slices) for i, name in enumerate(names)]
     failure = {"shard": "s", "record": 3, "sample_id": "x", "stage": "decode", "error": "E", "message": "m"}
     given = {

@@ -12,6 +12,7 @@ from components import demo, query
 from pipeline import config_file
 from pipeline.config import Config
 from schemas import tables
+from schemas.drift import DriftCheck
 from schemas.features import PRESETS, FeatureKeys
 from schemas.gate import CheckConfig, GateConfig
 from schemas.model import InputSettings
@@ -37,6 +38,7 @@ def test_every_config_key_is_documented_and_every_documented_key_exists() -> Non
     nested |= {f"bootstrap.{name}" for name in BootstrapConfig.model_fields}
     nested |= {f"gate.{name}" for name in GateConfig.model_fields}
     nested |= {f"gate.checks.{field.alias or name}" for name, field in CheckConfig.model_fields.items()}
+    nested |= {f"gate.drift.{field.alias or name}" for name, field in DriftCheck.model_fields.items()}
     assert documented_keys() == (set(Config.model_fields) - {"input", "bootstrap"}) | nested
 
 
@@ -46,9 +48,12 @@ def test_the_defaults_of_the_gate_in_the_docs_are_the_defaults() -> None:
         key: yaml.safe_load(value)
         for key, value in re.findall(r"^\| `gate\.([a-z_.]+)` \| `?([^|`]+?)`? \|", text, re.M)
     }
-    gate = GateConfig().model_dump(exclude={"checks"})
+    gate = GateConfig().model_dump(exclude={"checks", "drift"})
     check = CheckConfig(metric="dice_mean", min=0).model_dump(include={"class", "slice", "too_few"}, by_alias=True)
-    assert {**gate, **{f"checks.{key}": value for key, value in check.items()}}.items() <= said.items()
+    usual = DriftCheck(metric="class_pixels", max_change=0)
+    assert usual.channel is None  # written as "*"
+    drift = {"drift.class": usual.class_name, "drift.channel": "*", "drift.action": usual.action}
+    assert {**gate, **{f"checks.{key}": value for key, value in check.items()}, **drift}.items() <= said.items()
 
 
 def test_the_defaults_in_the_docs_are_the_defaults() -> None:

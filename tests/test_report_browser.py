@@ -267,3 +267,15 @@ def test_without_script_everything_is_there(browser, tmp_path):
     assert page.get_by_text("this is PASS").first.is_visible()
     assert page.locator("#class-table .row").last.is_visible()
     context.close()
+
+
+def test_the_data_are_one_click_away(opened):
+    page = opened()
+    page.get_by_role("link", name="What moved").click()
+    assert page.locator("#data-drift h2").is_visible()
+    said = page.locator("#data-drift .message")
+    assert [each.is_visible() for each in said.all()] == [True, True, False]  # what passed says nothing
+    page.check("#all-messages")
+    assert said.last.is_visible()
+    page.select_option("#class-filter", label="person")
+    assert len(shown(page, "data-drift")) == 3

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from components import cases, pictures, report_data, report_lines, report_page, trend, worst
+from components import cases, page_verdict, pictures, report_data, report_lines, report_page, trend, worst
 
 TEXT = (Path(__file__).parents[1] / "docs/report.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| ([a-z ,]+) \| (.*) \|$", TEXT.partition("## Size")[2], re.MULTILINE))
@@ -15,6 +15,7 @@ ROWS = dict(re.findall(r"^\| ([a-z ,]+) \| (.*) \|$", TEXT.partition("## Size")[
     ("part", "limits"),
     [
         ("checks", [report_page.MAX_CHECKS]),
+        ("checks of the data", [page_verdict.MAX_DRIFT]),
         ("lines of classes", [report_lines.MAX_LINES, report_lines.MAX_CLASSES]),
         ("slices", [report_lines.MAX_SLICES]),
         ("distributions", [report_data.MAX_HISTOGRAMS]),

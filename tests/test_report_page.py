@@ -68,6 +68,34 @@ def test_a_verdict_that_depends_on_the_rule_says_so_once():
     assert "depends on the" not in Reader(page()).text
 
 
+def test_the_data_have_a_block_of_their_own():
+    html = page()
+    block = html.partition('<section id="data-drift"')[2].partition("</section>")[0]
+    rows = [Reader(f"<tbody{row}").text.strip() for row in block.split('<tbody class="row"')[1:]]
+    assert [row.split()[0] for row in rows] == ["DRIFTED", "DRIFTED", "PASS"]
+    assert "only warns" in rows[1]
+    assert "only warns" not in rows[0] + rows[2]
+    for said in ("channel 2", "0.00123", "0.00234", "\N{MINUS SIGN}0.00111", "max_change 0.02", "the data are DRIFTED"):
+        assert said in rows[0]
+    assert "car" in rows[2]
+    assert "the data changed, not the model. What moved" in Reader(html).text
+    assert ("a", {"href": "#data-drift"}) in Reader(html).elements
+
+
+def test_a_page_without_checks_of_the_data_says_nothing_of_them():
+    data = pages.data()
+    verdict = dataclasses.replace(data.verdict, drift=(), drift_says=None)
+    html = page(dataclasses.replace(data, verdict=verdict))
+    assert "drift" not in html.partition("</style>")[2].partition("<script")[0]
+
+
+def test_many_checks_of_the_data():
+    data = pages.data()
+    verdict = dataclasses.replace(data.verdict, drift=(verdicts.moved(),) * 130)
+    text = Reader(page(dataclasses.replace(data, verdict=verdict))).text
+    assert "30 more checks of the data are not on this page" in text
+
+
 def test_a_run_that_was_not_gated_has_no_comparison():
     text = Reader(page(pages.data(gated=False))).text
     assert "not gated" in text

@@ -189,7 +189,7 @@ def test_verdicts():
     found = columns(tables.VERDICTS)
     assert found == {
         **spelled("metric slice class_name limit_name verdict message run_verdict baseline_run_id", TEXT),
-        "class_id": ID, "n_pairs": COUNT, "improved": "bool", "decided": TIME,
+        "class_id": ID, "channel": ID, "n_pairs": COUNT, "improved": "bool", "decides": "bool", "decided": TIME,
         **spelled("threshold value baseline difference low high p_value minimum_detectable_drop", NUMBER),
     }  # fmt: skip
     assert {*found} - {"run_verdict", "baseline_run_id", "decided"} == {f.name for f in fields(CheckVerdict)}

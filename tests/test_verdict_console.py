@@ -98,3 +98,43 @@ def test_hostile_text_is_printed_as_text(text):
 def test_many_reasons():
     printed = shown(verdicts.verdict(verdicts.check(), reasons=("r",) * 50))
     assert "and 30 more reasons" in printed
+
+
+# the data
+
+
+def test_the_data_have_a_block_of_their_own():
+    steady = verdicts.moved("PASS", class_name="car")
+    text = shown(verdicts.drifted(verdicts.check("REGRESSED"), drift=[steady, verdicts.moved()]), 100)
+    block = text.partition("class or channel")[2].splitlines()
+    assert [line.split() for line in block[2:4]] == [
+        ["DRIFTED", "channel_mean", "max_change", "0.02", "channel", "2", "0.00123", "0.00234", "-0.00111"],
+        ["PASS", "class_pixels", "max_change", "0.02", "car", "0.00123", "0.00234", "-0.00111"],
+    ]
+    assert "\nDRIFTED the data are DRIFTED\nthe data changed, not the model\n" in text
+    assert "the data are PASS" not in text
+    assert text.splitlines()[-1].startswith("gate: DRIFTED: 1 DRIFTED, 1 REGRESSED, 1 PASS; run n20261124 against")
+    assert text.splitlines()[-1].endswith("(exit code 5)")
+
+
+def test_data_that_only_warn():
+    text = shown(verdicts.drifted(verdicts.check(), drift=[verdicts.moved(decides=False)]), 200)
+    assert "DRIFTED (warns) channel_mean" in text
+    assert "gate: PASS: 1 DRIFTED, 1 PASS (1 of them only warns); run n20261124 against" in text
+    two = shown(verdicts.drifted(verdicts.check(), drift=[verdicts.moved("INVALID", decides=False)] * 2), 200)
+    assert "2 INVALID, 1 PASS (2 of them only warn)" in two
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_the_table_of_the_data_fits_the_terminal(width):
+    line = verdicts.moved(class_name="traffic light", decides=False, message="")
+    text = shown(verdicts.drifted(verdicts.check(message=""), drift=[line] * 3, says=""), width)
+    table = text[: text.index("mean Dice")].splitlines()
+    assert all(cell_len(text) <= width for text in table)
+    assert "0.00123" in text
+
+
+def test_many_classes_of_the_data():
+    many = [verdicts.moved("PASS", class_name=f"c{i}") for i in range(100)]
+    text = shown(verdicts.drifted(verdicts.check(), drift=many, says=None), 200)
+    assert "and 70 more that passed or were skipped" in text

@@ -83,6 +83,44 @@ def test_the_table(run):
     assert (rows[0]["n_pairs"], rows[0]["improved"], rows[0]["low"]) == (1234, False, -0.06)
 
 
+def test_the_checks_of_the_data_are_rows_of_the_table(run):
+    verdict = verdicts.drifted(
+        verdicts.check(), drift=[verdicts.moved(), verdicts.moved(class_name="car", decides=False)]
+    )
+    rows = pq.read_table(verdict_files.write(run, verdict)["verdicts"], partitioning=None).to_pylist()
+    keys = ("metric", "class_id", "class_name", "channel", "limit_name", "verdict", "decides", "run_verdict")
+    assert [tuple(row[key] for key in keys) for row in rows[1:]] == [
+        ("channel_mean", None, None, 2, "max_change", "DRIFTED", True, "DRIFTED"),
+        ("class_pixels", 1, "car", None, "max_change", "DRIFTED", False, "DRIFTED"),
+    ]
+    assert (rows[0]["channel"], rows[0]["decides"]) == (None, True)
+    assert verdict_files.read(run) == verdict
+
+
+def test_a_verdict_of_before_there_was_drift_is_read(run):
+    path = Path(verdict_files.write(run, PASSED)["verdict"])
+    old = json.loads(path.read_text())
+    for key in ("drift", "drift_says"):
+        del old[key]
+    for key in ("channel", "decides"):
+        del old["checks"][0][key]
+    path.write_text(json.dumps(old))
+    assert verdict_files.read(run) == PASSED
+
+
+def test_a_run_whose_data_drifted_is_blessed_by_hand_alone(run):
+    verdict_files.write(run, verdicts.drifted(verdicts.check()))
+    assert verdict_files.blessings(run.output) == []
+    verdict_files.bless(run, NOW)
+    verdict_files.write(run, verdicts.drifted(verdicts.check()))
+    assert [found.run_id for found in verdict_files.blessings(run.output)] == [run.run_id]
+
+
+def test_a_run_whose_data_only_warn_is_blessed(run):
+    verdict_files.write(run, verdicts.drifted(verdicts.check(), drift=[verdicts.moved(decides=False)]))
+    assert [found.run_id for found in verdict_files.blessings(run.output)] == [run.run_id]
+
+
 def test_the_table_has_its_run_in_sql(run):
     path = verdict_files.write(run, REGRESSED)["verdicts"]
     found = duckdb.read_parquet(path, hive_partitioning=True).project("run_id, verdict, baseline_run_id").fetchall()
@@ -101,7 +139,7 @@ def test_hostile_text_is_stored(run, text):
     assert verdict_files.read(run) == verdict
     stored = pq.read_table(written["verdicts"], partitioning=None).column("slice")[0].as_py()
     assert stored == text.replace("\ud800", r"\ud800")
-    assert next(iter(JUnitXml.fromfile(written["junit"]))).tests == 3
+    assert next(iter(JUnitXml.fromfile(written["junit"]))).tests == 5
 
 
 def test_a_run_that_regresses_loses_its_blessing(run):

@@ -126,7 +126,7 @@ def test_hostile_text_comes_back_as_it_is_shown(text):
 
 @given(st.text(st.characters(), max_size=20))
 def test_any_text_makes_a_document(text):
-    assert parsed(verdicts.hostile(text)).tests == 3
+    assert parsed(verdicts.hostile(text)).tests == 5
 
 
 def test_a_metric_of_the_run_has_no_class():
@@ -138,3 +138,25 @@ def test_a_metric_of_the_run_has_no_class():
 
 def test_long_text_is_cut():
     assert len(verdict_junit.text(verdicts.hostile("x" * 1_000_000))) < 30_000
+
+
+def test_data_that_drifted_are_failures_that_say_what_they_mean():
+    suite = parsed(
+        verdicts.drifted(verdicts.check(), drift=[verdicts.moved(), verdicts.moved("PASS", class_name="car")])
+    )
+    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (3, 1, 0, 0)
+    _, drifted, steady = suite
+    assert (drifted.classname, drifted.name) == ("dicebeam.drift.channel_mean", "channel 2 / all / max_change 0.02")
+    assert (drifted.result[0].type, drifted.result[0].message) == ("DRIFTED", "the data are DRIFTED")
+    assert drifted.result[0].text.splitlines()[:2] == ["the data changed, not the model", "value: 0.00123"]
+    assert steady.name == "car / all / max_change 0.02"
+    assert not steady.result
+    found = {each.name: each.value for each in suite.properties()}
+    assert (found["drift"], found["verdict"], found["exit_code"]) == ("the data changed, not the model", "DRIFTED", "5")
+
+
+@pytest.mark.parametrize("verdict", ["DRIFTED", "INVALID", "NO_BASELINE"])
+def test_data_that_only_warn_fail_nothing_and_are_not_silent(verdict):
+    suite = parsed(verdicts.drifted(verdicts.check(), drift=[verdicts.moved(verdict, decides=False)]))
+    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (2, 0, 0, 1)
+    assert list(suite)[1].result[0].message == f"{verdict}, which only warns: the data are {verdict}"

@@ -110,10 +110,13 @@ def test_hostile_text_is_text(text):
     page, usual = rendered(verdicts.hostile(text)), rendered(verdicts.hostile("usual"))
     assert structure(page) == structure(usual)
     assert page.attributes <= {"align"}
-    rows = [row for row in page.rows if row[0] in ("REGRESSED", "PASS") and len(row) == 10]
-    assert len(rows) == 2
+    rows = [row for row in page.rows if row[0] in ("REGRESSED", "DRIFTED", "PASS") and len(row) == 10]
+    assert len(rows) == 4
     for row in rows:
-        assert [plain(row[place]) for place in (2, 3, 9)] == [visible(text).strip()] * 3
+        of_data = row[1] == "class_pixels"
+        assert [plain(row[place]) for place in ((2, 9) if of_data else (2, 3, 9))] == [visible(text).strip()] * (
+            3 - of_data
+        )
 
 
 @pytest.mark.parametrize("text", verdicts.HOSTILE)
@@ -147,3 +150,23 @@ def test_a_name_can_be_copied_from_the_page(text):
 
 def test_long_text_is_cut():
     assert len(verdict_markdown.text(verdicts.hostile("|" * 1_000_000))) < 40_000
+
+
+def test_the_data_have_a_block_of_their_own_before_the_checks():
+    steady = verdicts.moved("PASS", class_name="car")
+    page = rendered(verdicts.drifted(verdicts.check("REGRESSED"), drift=[steady, verdicts.moved()]))
+    assert page.text.startswith("\u274c dicebeam: DRIFTED")
+    assert "Of the data\n\nthe data changed, not the model\n" in page.text
+    rows = [row for row in page.rows if len(row) == 10]
+    assert [row[0] for row in rows] == ["verdict", "DRIFTED", "verdict", "PASS", "verdict", "REGRESSED"]
+    assert rows[1][1:] == [
+        "channel_mean", "channel 2", "all", "0.00123", "0.00234", "-0.00111", "-", "max_change 0.02",
+        "the data are DRIFTED",
+    ]  # fmt: skip
+
+
+def test_data_that_only_warn():
+    page = rendered(verdicts.drifted(verdicts.check(), drift=[verdicts.moved(decides=False)], says=None))
+    assert page.text.startswith("\u2705 dicebeam: PASS")
+    assert [row[0] for row in page.rows if len(row) == 10][1] == "DRIFTED (warns)"
+    assert "1 DRIFTED, 1 PASS (1 of them only warns)" in page.text

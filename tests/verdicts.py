@@ -26,6 +26,25 @@ def check(verdict="PASS", **more):
     return CheckVerdict(**{**given, **more})
 
 
+def moved(verdict="DRIFTED", **more):
+    """A check of the data: of a channel, or with a class's name of a class."""
+    of_class = "class_name" in more
+    given = {
+        "metric": "class_pixels" if of_class else "channel_mean", "slice": "all", "class_id": 1 if of_class else None,
+        "class_name": None, "limit_name": "max_change", "threshold": 0.02, "verdict": verdict,
+        "message": f"the data are {verdict}", "value": 0.00123, "baseline": 0.00234, "difference": -0.00111,
+        "channel": None if of_class else 2,
+    }  # fmt: skip
+    return CheckVerdict(**{**given, **more})
+
+
+def drifted(*checks, drift=None, says="the data changed, not the model", **more):
+    """A verdict of a run whose data drifted."""
+    rows = (moved(),) if drift is None else drift
+    decides = gravest([each.verdict for each in (*checks, *rows) if each.decides])
+    return verdict(*checks, **{"drift": tuple(rows), "drift_says": says, "verdict": decides, **more})
+
+
 def verdict(*checks, **more):
     given = {
         "verdict": gravest(each.verdict for each in checks), "run_id": "n20261124", "eval_date": "2026-11-24",
@@ -48,7 +67,8 @@ ALL = ("PASS", "SKIPPED", "INCONCLUSIVE", "NO_BASELINE", "OUT_OF_BOUNDS", "REGRE
 def hostile(text):
     """A verdict that has the text in every place where text from data can be."""
     line = check("REGRESSED", class_name=text, slice=text, message=text)
+    data = moved(class_name=text, message=text)
     return verdict(
         line, dataclasses.replace(line, verdict="PASS"), reasons=(text, text), baseline_kind=text, model=text or "m",
-        baseline_model=text or "m",
+        baseline_model=text or "m", drift=(data, dataclasses.replace(data, verdict="PASS")), drift_says=text,
     )  # fmt: skip

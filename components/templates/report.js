@@ -66,7 +66,7 @@
 
   const messages = document.getElementById("all-messages");
   if (messages) {
-    const terse = () => document.getElementById("checks").classList.toggle("terse", !messages.checked);
+    const terse = () => document.getElementById("main").classList.toggle("terse", !messages.checked);
     messages.addEventListener("change", terse);
     terse();
   }
