@@ -13,11 +13,12 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
-from components import dataset_sums, prefetch, tally, unit_records
+from components import dataset_sums, gpus, prefetch, tally, unit_records
 from components.dataset_sums import SampleMeasures
 from components.decoding import DecodeSettings, decode
 from components.slicing import SliceSpec
 from components.tfrecord import Record
+from schemas.devices import DeviceSettings
 from schemas.errors import SampleError
 from schemas.records import Committed, Failure, Unit
 
@@ -119,6 +120,9 @@ class MeasuredUnits(NamedTuple):
 class _MeasureUnit(beam.DoFn):
     def __init__(self, settings: MeasureSettings) -> None:
         self._settings = settings
+
+    def setup(self) -> None:
+        gpus.prepare(DeviceSettings())  # images are decoded on the CPU, and TensorFlow would take all GPU memory
 
     def process(
         self, unit: Unit

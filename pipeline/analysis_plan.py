@@ -12,7 +12,7 @@ import apache_beam as beam
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components import dataset_files, filesystems, first_records, run_files, shards
+from components import dataset_files, filesystems, first_records, gpus, run_files, shards
 from components.dataset_reports import DatasetSettings
 from components.decoding import DecodeSettings
 from components.measuring import MeasureSettings
@@ -24,6 +24,7 @@ from pipeline.analysis_graph import AnalysisSettings
 from pipeline.config import Config
 from pipeline.plan import new_run_id, versions
 from schemas import datasets, tables
+from schemas.devices import DeviceSettings
 from schemas.errors import ConfigError, ReportError, StorageError
 from schemas.records import Shard
 
@@ -55,6 +56,7 @@ def planned(config: Config, run_id: str | None, flags: Sequence[str]) -> Iterato
     started = datetime.now(UTC)
     options = runner_options.pipeline_options(flags)
     filesystems.use_options(options)
+    gpus.prepare(DeviceSettings())  # before TensorFlow's first op; an evaluation may follow in this process
     found = tuple(shards.find(config.examples))
     run = _run(config, run_id, started)
     with _temporary(run, options) as temporary:
