@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz soak lint types check deploy-check test-engines bench lock clean
+.PHONY: help run test test-long fuzz soak lint types check deploy-check test-engines bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -41,7 +41,10 @@ run: $(VENV)/.run ## make the demo data set, evaluate it, and ask the tables a q
 	$(BIN)/dicebeam query $(DEMO)/reports "SELECT sample_id, site, class_name, round(dice, 4) AS dice, true_positives AS tp, false_positives AS fp, false_negatives AS fn FROM samples WHERE state <> 'absent' AND run_id = (SELECT max(run_id) FROM runs) ORDER BY samples.dice, sample_id LIMIT 5"
 
 test: $(VENV)/.dev ## run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
+
+test-long: $(VENV)/.dev ## run the tests of whole commands that are killed, hang, or live through thirty nights
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 fuzz: $(VENV)/.dev ## damage shards, records, images and configs for an hour (FUZZ_SECONDS); finds are kept in .fuzz
 	DICEBEAM_FUZZ_SECONDS=$(FUZZ_SECONDS) DICEBEAM_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/fuzz -s --timeout=0
@@ -56,7 +59,7 @@ lint: $(VENV)/.dev ## ruff: style and mistakes
 types: $(VENV)/.dev ## mypy, strict on the three rooms
 	$(BIN)/mypy
 
-check: lint types test ## lint, types and tests: what CI runs, with deploy-check
+check: lint types test test-long ## lint, types and tests: what CI runs, with deploy-check and test-engines
 
 .venv-%/.made: tests/deploy/%.lock
 	@echo "dicebeam: making .venv-$*, for the tests of deploy/ alone"

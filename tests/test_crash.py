@@ -19,6 +19,9 @@ from pipeline import run
 from tests import builders
 from tests.evaluating import evaluate, table
 
+pytestmark = pytest.mark.long
+
+
 COMMITS = ["failures", "samples", "samples", "classes", "slices", "histograms", "replicates", "runs"]
 TABLES = ["samples", "failures", "classes", "slices", "histograms", "replicates", "runs"]
 OF_THE_ATTEMPT = ["started", "finished", "seconds", "samples_per_second", "config"]

@@ -2,10 +2,12 @@
 
 import os
 import socket
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,15 +43,22 @@ class Scorer:
         return ScoredBatch(batch.shard, batch.index, (), None, (arrived,), batch.progress)
 
 
+@pytest.fixture
+def short():
+    """A folder whose path leaves room for a socket's, which pytest's own may not."""
+    with tempfile.TemporaryDirectory(prefix="copies") as folder:
+        yield folder
+
+
 @pytest.fixture(autouse=True)
-def machine(tmp_path, monkeypatch):
+def machine(short, monkeypatch):
     """No process of this machine has a model yet; `monkeypatch.setattr(gpus, "count", ...)` says how many GPUs."""
-    monkeypatch.setattr(own_folder.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(own_folder.tempfile, "gettempdir", lambda: short)
     monkeypatch.setattr(model_copies, "Scorer", Scorer)
     monkeypatch.setattr(model_copies, "_here", {})
     monkeypatch.setattr(process_slots, "_held", {})
     monkeypatch.setattr(Scorer, "made", 0)
-    return tmp_path / f"dicebeam-copies-{os.getuid()}"
+    return Path(short) / f"dicebeam-copies-{os.getuid()}"
 
 
 def settings(copies=1, share="run"):

@@ -18,6 +18,9 @@ from pipeline import cli
 from tests import builders
 from tests.evaluating import evaluate, table
 
+pytestmark = pytest.mark.long
+
+
 ROOT = Path(__file__).parents[1]
 SHARDS, GUARD_SECONDS = 40, 240
 TABLES = ["samples", "classes", "slices", "failures", "runs"]

@@ -5,6 +5,8 @@ import pytest
 
 from benchmarks import soak
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def soaked(tmp_path_factory):

@@ -14,6 +14,9 @@ import pytest
 from tests import stopping
 from tests.stopping import INTERRUPTED, Case, Run, alive, check_it_goes_on
 
+pytestmark = pytest.mark.long
+
+
 PROCESSES = ["--", "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds child processes in /proc")
 

@@ -9,7 +9,7 @@ from examples import night_data, thirty_nights
 from pipeline import config_file, gating
 from schemas.verdict import GateVerdict
 
-pytestmark = pytest.mark.timeout(900)  # whichever test comes first waits for all thirty nights
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]  # whichever test comes first waits for all thirty nights
 
 EXIT_CODES = {1: 4, 6: 2, 9: 5, 13: 3, 17: 1, 22: 5, 26: 1, 27: 1}
 NUMBERS = range(1, 31)

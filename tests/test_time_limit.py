@@ -1,7 +1,6 @@
 """Calls that may hang: what they give in time, and that nobody waits for the others."""
 
 import gc
-import os
 import queue
 import signal
 import threading
@@ -85,7 +84,7 @@ def test_a_call_that_comes_back_late_no_longer_runs():
 
 def test_an_interrupt_ends_the_waiting_and_spoils_no_later_call(hanging):
     def interrupt_and_hang():
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # who waits, as Ctrl-C does in a command
         return hanging()
 
     with pytest.raises(KeyboardInterrupt):
