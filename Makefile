@@ -84,9 +84,8 @@ deploy-check: $(VENV)/.dev .venv-airflow/.made .venv-kfp/.made .deploy-tools/.ma
 	@if [ -n "$$DICEBEAM_FLINK_JAR" ]; then :; \
 	elif command -v java >/dev/null && command -v mvn >/dev/null; then \
 		echo "dicebeam: fetching Flink and Beam's runner for it with Maven, once"; \
-		rm -rf .engines-tools/flink; \
-		mvn --batch-mode --quiet -f tests/engines/flink.pom.xml dependency:copy-dependencies \
-			-DoutputDirectory=$(CURDIR)/.engines-tools/flink >.engines-tools/maven.log 2>&1 || \
+		mvn --batch-mode --quiet -f tests/engines/flink.pom.xml -Dfolder=$(CURDIR)/.engines-tools/flink clean package \
+			>.engines-tools/maven.log 2>&1 || \
 			{ cat .engines-tools/maven.log; exit 1; }; \
 	else echo "dicebeam: Java and Maven are not here, so Flink is left out"; fi
 	@touch $@

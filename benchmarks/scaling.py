@@ -2,14 +2,15 @@
 
     python -m benchmarks.scaling [--rounds 5] [--records 4096] [--few 512] [--size 256] [--width 32]
     python -m benchmarks.scaling --one=FLAGS --two=FLAGS
-    python -m benchmarks.scaling --flink
+    python -m benchmarks.scaling --flink [--core-each]
 
 Every engine's flags are given as one argument, `--two="--runner=FlinkRunner ..."`; without them the embedded runner's
 worker processes are measured. `--flink` starts the cluster of the tests, two machines with a worker each on loopback
-(`make test-engines` fetches it). TensorFlow takes its number of threads from the environment, which worker processes
-and that cluster inherit; workers that another server starts have to be given it there. Images are decoded in Python
-threads of the worker, so one TensorFlow thread is not one busy core: printed is also how many cores one worker kept
-busy, where the workers are processes of the command.
+(`make test-engines` fetches it); with `--core-each` a machine is one core, for its TaskManager and its worker.
+TensorFlow takes its number of threads from the environment, which worker processes and that cluster inherit; workers
+that another server starts have to be given it there. Images are decoded in Python threads of the worker, so one
+TensorFlow thread is not one busy core: printed is also how many cores one worker kept busy, where the workers are
+processes of the command.
 
 A round is four commands: few and all records, with one worker and with two. The start, which is the same work for every
 worker, is in both: seconds(all) - seconds(few) is what is left of the records alone. Ratios are taken in each round,
@@ -77,11 +78,13 @@ def main() -> None:
     for name, workers in (("one", 1), ("two", 2)):
         parser.add_argument(f"--{name}", default=WORKERS.format(workers), help="Beam's flags, in one argument")
     parser.add_argument("--flink", action="store_true", help="on a Flink cluster of two machines")
+    parser.add_argument("--core-each", action="store_true", help="each machine of that cluster has one core")
     args = parser.parse_args()
     os.environ.update(processes.ONE_THREAD)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         if args.flink:
-            flags = stack.enter_context(flink.cluster(Path(tempfile.mkdtemp(dir=folder)))).flags
+            made = flink.cluster(Path(tempfile.mkdtemp(dir=folder)), core_each=args.core_each)
+            flags = stack.enter_context(made).flags
             args.one, args.two = shlex.join(flags(1)), shlex.join(flags(2))
         found = measure(args, Path(folder))
     seconds = {key: [each.seconds for each in measured] for key, measured in found.items()}

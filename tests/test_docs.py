@@ -49,7 +49,8 @@ def test_the_defaults_of_the_gate_in_the_docs_are_the_defaults() -> None:
         for key, value in re.findall(r"^\| `gate\.([a-z_.]+)` \| `?([^|`]+?)`? \|", text, re.M)
     }
     gate = GateConfig().model_dump(exclude={"checks", "drift"})
-    check = CheckConfig(metric="dice_mean", min=0).model_dump(include={"class", "slice", "too_few"}, by_alias=True)
+    check = CheckConfig(metric="dice_mean", min=0).model_dump(include={"class_name", "slice", "too_few"}, by_alias=True)
+    assert set(check) == {"class", "slice", "too_few"}
     usual = DriftCheck(metric="class_pixels", max_change=0)
     assert usual.channel is None  # written as "*"
     drift = {"drift.class": usual.class_name, "drift.channel": "*", "drift.action": usual.action}

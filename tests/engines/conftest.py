@@ -51,11 +51,9 @@ def prism() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def flink_local(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def flink_local() -> list[str]:
     """Flags for Flink's job server, which Beam starts with a small Flink inside."""
-    flink.require()
-    jar = flink.job_server_jar(tmp_path_factory.mktemp("flink"))
-    return ["--runner=FlinkRunner", f"--flink_job_server_jar={jar}", "--parallelism=2", *servers.LOOPBACK]
+    return ["--runner=FlinkRunner", f"--flink_job_server_jar={flink.jar()}", "--parallelism=2", *servers.LOOPBACK]
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ import pytest
 
 from tests.engines import servers
 
-LIBRARIES = servers.TOOLS / "flink"
+FETCHED = servers.TOOLS / "flink" / "flink-job-server.jar"
 JOB_SERVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
 JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
@@ -58,41 +57,26 @@ CONFIG = {
 }
 
 
-def require() -> None:
-    """Skip where there is no Java or no Flink."""
-    named = os.environ.get("DICEBEAM_FLINK_JAR")
+def jar() -> Path:
+    """Beam's job server with Flink in it: the named one, or the one made of what Maven fetched.
+
+    It skips the test where there is no Java or no Flink.
+    """
     if shutil.which("java") is None:
         pytest.skip("Flink needs Java, which is not here")
-    if named:
+    if named := os.environ.get("DICEBEAM_FLINK_JAR"):
         assert Path(named).is_file(), f"DICEBEAM_FLINK_JAR names {named}, where there is no file"
-    elif not LIBRARIES.is_dir():
+        return Path(named)
+    if not FETCHED.is_file():
         pytest.skip("Flink comes through Maven, which is not here: install it and run make test-engines, or name a job "
                     "server of Beam with DICEBEAM_FLINK_JAR")  # fmt: skip
-
-
-def job_server_jar(folder: Path) -> Path:
-    """The named job server, or a jar that stands for the fetched libraries: `java -jar` runs it."""
-    if named := os.environ.get("DICEBEAM_FLINK_JAR"):
-        return Path(named)
-    jar = folder / "flink-job-server.jar"
-    places = " ".join(path.as_uri() for path in sorted(LIBRARIES.glob("*.jar")))
-    lines = [f"Main-Class: {JOB_SERVER}", f"Add-Opens: {' '.join(OPENED)}", f"Class-Path: {places}"]
-    with zipfile.ZipFile(jar, "w") as opened:
-        opened.writestr("META-INF/MANIFEST.MF", "\n".join(["Manifest-Version: 1.0", *map(_folded, lines), ""]))
-    return jar
-
-
-def _folded(line: str) -> str:
-    """A line of a manifest, which may not be longer than 72 bytes; what follows begins with a space."""
-    first, rest = line[:70], line[70:]
-    return "\n ".join([first, *(rest[at : at + 69] for at in range(0, len(rest), 69))])
+    return FETCHED
 
 
 def java(main: str, heap: str = "384m") -> list[str]:
     """The command that runs a class of Flink or of its job server."""
-    named = os.environ.get("DICEBEAM_FLINK_JAR")
     opens = [f"--add-opens={package}=ALL-UNNAMED" for package in OPENED]
-    return ["java", f"-Xmx{heap}", *opens, "-cp", named or f"{LIBRARIES}/*", main]
+    return ["java", f"-Xmx{heap}", *opens, "-cp", str(jar()), main]
 
 
 def _address(machine: int) -> str:
@@ -106,9 +90,9 @@ class Cluster:
     beside it, as `localhost` would be on machines of their own.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Nothing runs before `start`."""
-        self._folder = folder
+    def __init__(self, folder: Path, *, core_each: bool = False) -> None:
+        """Nothing runs before `start`; with `core_each` what is on a machine has a core of its own, where it can."""
+        self._folder, self._core_each = folder, core_each
         self._rest, self._rpc, self._jobs, self._artifacts, self._pool = (servers.free_port() for _ in range(5))
         self.task_managers: list[subprocess.Popen[bytes]] = []
         self.pools: list[subprocess.Popen[bytes]] = []
@@ -135,6 +119,12 @@ class Cluster:
     def _configured(self) -> list[str]:
         return ["--configDir", str(self._folder)]
 
+    def _on_machine(self, machine: int, *command: str) -> list[str]:
+        if not self._core_each:
+            return list(command)
+        cores = sorted(os.sched_getaffinity(0))
+        return ["taskset", "--cpu-list", str(cores[machine % len(cores)]), *command]
+
     def _started(self, name: str, *command: str) -> "subprocess.Popen[bytes]":
         with (self._folder / f"{name}.log").open("ab") as out:
             return subprocess.Popen(
@@ -144,14 +134,14 @@ class Cluster:
     def start_pool(self, machine: int) -> "subprocess.Popen[bytes]":
         """The pool of a machine; its workers are killed with its session."""
         command = [sys.executable, "-m", "tests.engines.pool", _address(machine), str(self._pool)]
-        return self._started(f"pool-{machine}", *command)
+        return self._started(f"pool-{machine}", *self._on_machine(machine, *command))
 
     def _start_task_manager(self, machine: int) -> "subprocess.Popen[bytes]":
         hosts = self._folder / f"hosts-{machine}"
         hosts.write_text(f"127.0.0.1 localhost\n{_address(machine)} {BEAM_POOL}\n")
         virtual, *rest = java(TASK_MANAGER)
         flags = [f"-Djdk.net.hosts.file={hosts}", *rest, *self._configured, f"-Dtaskmanager.resource-id={machine}"]
-        return self._started(f"task-manager-{machine}", virtual, *flags)
+        return self._started(f"task-manager-{machine}", *self._on_machine(machine, virtual, *flags))
 
     def flags(self, parallelism: int = 2) -> list[str]:
         """Flags of Beam for this cluster; 2 takes a slot of each machine, so that one machine has room for all."""
@@ -208,10 +198,9 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
+def cluster(folder: Path, *, core_each: bool = False) -> Iterator[Cluster]:
     """A cluster while the block lasts."""
-    require()
-    made = Cluster(folder)
+    made = Cluster(folder, core_each=core_each)
     try:
         made.start()
         yield made
