@@ -1,6 +1,7 @@
 """Finished runs and their tables, read back."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,10 +40,11 @@ def finished_runs(output: str) -> list[FinishedRun]:
     found = []
     for file in filesystems.below(f"{output.rstrip('/')}/runs", "eval_date=*/run_id=*/part-0.parquet"):
         date, run_id = (part.partition("=")[2] for part in file.path.split("/")[-3:-1])
-        (row,) = _read_file(file.path, tables.RUNS).to_pylist()
-        prints = (row["config_fingerprint"], row["model_fingerprint"])
-        run = Run(output, date, run_id, *prints, transform_fingerprint=row["transform_fingerprint"])
-        found.append(FinishedRun(run, row))
+        with suppress(FileNotFoundError):  # hidden since it was listed: that run is not finished now
+            (row,) = _read_file(file.path, tables.RUNS).to_pylist()
+            prints = (row["config_fingerprint"], row["model_fingerprint"])
+            run = Run(output, date, run_id, *prints, transform_fingerprint=row["transform_fingerprint"])
+            found.append(FinishedRun(run, row))
     return sorted(found, key=lambda past: (past.finished, past.run_id), reverse=True)
 
 

@@ -21,11 +21,10 @@ _ASIDE = f".{FILE}.aside"
 
 def read(run: Run) -> dict[str, Any] | None:
     """The row, hidden or not, with NULL where an older version wrote nothing; None if the run was never finished."""
-    for name in (FILE, _ASIDE, _HIDDEN):
+    for name in (FILE, _ASIDE, _HIDDEN, FILE):  # another process may move it from name to name meanwhile
         path = f"{run.folder('runs')}/{name}"
-        if filesystems.exists(path):
-            with filesystems.reading(path) as file:
-                rows = parquet_files.with_schema(pq.read_table(file), tables.RUNS).to_pylist()
+        with suppress(FileNotFoundError), filesystems.reading(path) as file:
+            rows = parquet_files.with_schema(pq.read_table(file), tables.RUNS).to_pylist()
             row: dict[str, Any] = rows[0]
             return row
     return None

@@ -89,5 +89,10 @@ _KNOWN: Iterable[tuple[re.Pattern[str], _Explain]] = (
     (re.compile(r"Unable to parse jar URL"), _no_jar),
     (re.compile(r"No such file or directory: 'java'"), _no_java),
     (re.compile(r"Service failed to start up with error"), _server_ended),
-    (re.compile(r"Channel closed prematurely|CANCELLED.*sdk worker|worker .* disconnected"), _lost_worker),
+    (
+        re.compile(
+            r"Channel closed prematurely|CANCELLED.*sdk worker|CANCELLED: client cancelled|worker .* disconnected"
+        ),
+        _lost_worker,
+    ),
 )

@@ -107,14 +107,25 @@ def outcome(run: run_files.Run) -> Outcome:
     """Read the tables of a complete run.
 
     Raises:
-        ReportError: if the run has no `runs` row.
+        ReportError: if the run has no `runs` row, or another process takes it away while the tables are read.
     """
-    rows = run_tables.read(run, "runs")
-    if rows.num_rows != 1:
-        msg = f"run {run.run_id!r} is not complete: expected one row in {run.folder('runs')}, but got {rows.num_rows}"
-        raise errors.ReportError(msg)
-    failures = _first_failures(run) if rows["failed"][0].as_py() else []
-    return Outcome(run, rows.to_pylist()[0], run_tables.read(run, "classes"), run_tables.read(run, "slices"), failures)
+    try:
+        rows = run_tables.read(run, "runs")
+        if rows.num_rows != 1:
+            raise _not_complete(run, f"got {rows.num_rows}")
+        failures = _first_failures(run) if rows["failed"][0].as_py() else []
+        return Outcome(
+            run, rows.to_pylist()[0], run_tables.read(run, "classes"), run_tables.read(run, "slices"), failures
+        )
+    except FileNotFoundError as error:
+        raise _not_complete(run, f"{error.filename} went away") from error
+
+
+def _not_complete(run: run_files.Run, found: str) -> errors.ReportError:
+    return errors.ReportError(
+        f"run {run.run_id!r} is not complete: expected one row in {run.folder('runs')}, but {found}; another process "
+        f"may be making its tables again: when it has ended, run the same command with --run-id {run.run_id}"
+    )
 
 
 def _first_failures(run: run_files.Run, limit: int = 3) -> list[dict[str, Any]]:

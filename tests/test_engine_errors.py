@@ -67,8 +67,14 @@ def test_a_server_that_ends_at_once(flag: str, named: str) -> None:
     assert text.startswith(f"the engine's server ended as soon as it was started, from {named};")
 
 
-def test_a_worker_that_went_away() -> None:
-    error = engine_errors.explained(RuntimeError("RuntimeError: Channel closed prematurely."), pipeline_options([]))
+FLINK_WITHOUT_RESTARTS = """\
+Pipeline job-1 failed in state FAILED: org.apache.beam.vendor.grpc.v1p60p1.io.grpc.StatusRuntimeException: \
+CANCELLED: client cancelled"""
+
+
+@pytest.mark.parametrize("said", ["RuntimeError: Channel closed prematurely.", FLINK_WITHOUT_RESTARTS])
+def test_a_worker_that_went_away(said: str) -> None:
+    error = engine_errors.explained(RuntimeError(said), pipeline_options([]))
     assert isinstance(error, WorkerError)
     assert "went away before its work was done" in str(error)
 

@@ -90,9 +90,16 @@ class Cluster:
     beside it, as `localhost` would be on machines of their own.
     """
 
-    def __init__(self, folder: Path, *, core_each: bool = False) -> None:
-        """Nothing runs before `start`; with `core_each` what is on a machine has a core of its own, where it can."""
+    def __init__(self, folder: Path, *, restarts: bool = True, core_each: bool = False) -> None:
+        """Nothing runs before `start`.
+
+        Args:
+            folder: for configuration, logs and temporary files.
+            restarts: whether Flink has a restart strategy.
+            core_each: whether what is on a machine has one core for itself, as far as there are cores.
+        """
         self._folder, self._core_each = folder, core_each
+        self._config = CONFIG if restarts else {**CONFIG, "restart-strategy.type": "none"}
         self._rest, self._rpc, self._jobs, self._artifacts, self._pool = (servers.free_port() for _ in range(5))
         self.task_managers: list[subprocess.Popen[bytes]] = []
         self.pools: list[subprocess.Popen[bytes]] = []
@@ -101,7 +108,7 @@ class Cluster:
     def start(self) -> None:
         """Start all of them, and wait until all slots are there."""
         folder = self._folder
-        lines = {**CONFIG, "jobmanager.rpc.port": self._rpc, "rest.port": self._rest, "io.tmp.dirs": folder}
+        lines = {**self._config, "jobmanager.rpc.port": self._rpc, "rest.port": self._rest, "io.tmp.dirs": folder}
         (folder / "flink-conf.yaml").write_text("".join(f"{key}: {value}\n" for key, value in lines.items()))
         self._others.append(
             self._started("job-manager", *java(JOB_MANAGER), *self._configured, "--executionMode", "cluster")
@@ -198,9 +205,9 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, *, core_each: bool = False) -> Iterator[Cluster]:
+def cluster(folder: Path, *, restarts: bool = True, core_each: bool = False) -> Iterator[Cluster]:
     """A cluster while the block lasts."""
-    made = Cluster(folder, core_each=core_each)
+    made = Cluster(folder, restarts=restarts, core_each=core_each)
     try:
         made.start()
         yield made

@@ -4,6 +4,7 @@ The second shard of the data set waits for a file, so what is killed is killed w
 """
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -24,11 +25,11 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """Of the test alone, which breaks it."""
+def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Of the test alone, which breaks it; its parameter is whether Flink restarts what was lost."""
     folder = tmp_path / "cluster"
     folder.mkdir()
-    with flink.cluster(folder) as started:
+    with flink.cluster(folder, restarts=getattr(request, "param", True)) as started:
         yield started
 
 
@@ -61,16 +62,34 @@ def check_it_is_undisturbed(case: Case, *attempts: Run) -> None:
     assert not [path for path in case.output.rglob(".*") if path.is_file()]
 
 
-def test_a_killed_worker_pool(case: Case, cluster: Cluster) -> None:
+def kill_pool(cluster: Cluster, machine: int) -> None:
     """With its workers; it is started again, as whatever looks after it would."""
-    started, machine = begin(case, cluster)
     os.killpg(cluster.pools[machine].pid, signal.SIGKILL)
     cluster.pools[machine].wait()
     cluster.pools[machine] = cluster.start_pool(machine)
+
+
+def test_a_killed_worker_pool(case: Case, cluster: Cluster) -> None:
+    started, machine = begin(case, cluster)
+    kill_pool(cluster, machine)
     cluster.wait(lambda: case.begun() == 2, RESTART_SECONDS)
     case.gate.touch()
     check_it_is_undisturbed(case, started)
     assert cluster.attempts() >= 2
+
+
+@pytest.mark.parametrize("cluster", [False], indirect=True)
+def test_a_killed_worker_pool_where_flink_does_not_restart(case: Case, cluster: Cluster) -> None:
+    """The run ends, and goes on with the same id."""
+    started, machine = begin(case, cluster)
+    kill_pool(cluster, machine)
+    code, errors = started.end()
+    assert code == 2
+    said = "^dicebeam: error: a worker of the engine went away .* the run goes on with the same --run-id"
+    assert re.search(said, errors, re.MULTILINE), errors
+    assert case.begun() == 1
+    case.gate.touch()
+    check_it_is_undisturbed(case, Run(case, "--", *cluster.flags()))
 
 
 def test_a_killed_task_manager(case: Case, cluster: Cluster) -> None:
@@ -85,15 +104,27 @@ def test_a_killed_task_manager(case: Case, cluster: Cluster) -> None:
 
 
 def test_two_attempts_of_one_shard_at_once(case: Case, cluster: Cluster) -> None:
-    """The cluster and this machine score it under one run id; each commits a file, and one is there in the end."""
+    """The cluster and this machine score it under one run id; each commits a file, and one is there in the end.
+
+    The one of this machine is held while the cluster commits its own, so that both files can be seen.
+    """
     started, _ = begin(case, cluster)
     again = Run(case)
     cluster.wait(lambda: case.begun() == 2, RESTART_SECONDS)
+    again.process.send_signal(signal.SIGSTOP)
     case.gate.touch()
-    commits: set[int] = set()
-    deadline = time.monotonic() + RESTART_SECONDS
-    while len(commits) < 2:
-        commits |= {path.stat().st_ino for path in case.output.glob("samples/*/*/part-1*.parquet")}
-        assert time.monotonic() < deadline, "expected a file of each attempt"
-        time.sleep(0.001)
+    first = wait_for_another_file(case, None)
+    again.process.send_signal(signal.SIGCONT)
+    wait_for_another_file(case, first)
     check_it_is_undisturbed(case, started, again)
+
+
+def wait_for_another_file(case: Case, inode: int | None) -> int:
+    """Until the second shard's sample file is another one than that; its own inode."""
+    deadline = time.monotonic() + RESTART_SECONDS
+    while not (found := {path.stat().st_ino for path in case.output.glob("samples/*/*/part-1*.parquet")} - {inode}):
+        assert time.monotonic() < deadline, "expected a file of each attempt"
+        time.sleep(0.01)
+    (other,) = found
+    assert other is not None
+    return other
