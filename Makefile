@@ -91,7 +91,7 @@ deploy-check: $(VENV)/.dev .venv-airflow/.made .venv-kfp/.made .deploy-tools/.ma
 	@touch $@
 
 test-engines: $(VENV)/.dev .engines-tools/.made ## run the same graph on Prism, job services, worker pools and a Flink cluster
-	DICEBEAM_ENGINES=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/engines tests/test_remote.py
+	DICEBEAM_ENGINES=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/engines tests/test_remote.py tests/test_remote_transform.py
 
 bench: $(VENV)/.dev ## measure throughput, memory and start against what they are held to
 	$(BIN)/python -m benchmarks.throughput

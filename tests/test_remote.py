@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(
 ROOT = Path(__file__).parents[1]
 SHARDS, GUARD_SECONDS = 4, 240
 TABLES = ["samples", "failures", "classes", "slices", "histograms", "replicates", "runs"]
-OF_THE_ATTEMPT = ["started", "finished", "seconds", "samples_per_second", "config", "model", "runner"]
+OF_THE_ATTEMPT = ["started", "finished", "seconds", "samples_per_second", "config", "model", "runner", "transform"]
 OF_THE_PATHS = ["data_fingerprint", "digest"]
 COMMITS = ["failures", *["samples"] * SHARDS, "classes", "slices", "histograms", "replicates", "runs"]
 CHECK = "gate.checks=[{metric: dice_mean, class: a, min: 0.01, max_drop: 0.5, min_samples: 2}]"
