@@ -27,7 +27,6 @@ import pyarrow.parquet as pq
 
 from benchmarks import processes
 from components import parquet_files, run_files, sample_rows
-from components.duplicates import CountDuplicates
 from components.report_rows import ClassSettings
 from components.reports import ReportSettings, WriteReports
 from components.run_files import Run
@@ -96,16 +95,8 @@ def summarize(run: Run, classes: int, replicates: int, workers: int) -> None:
     flags = options.pipeline_options([f"--direct_num_workers={workers}", f"--direct_running_mode={mode}"])
     with beam.Pipeline(options=flags) as pipeline:
         paths = pipeline | beam.Create([file.path for file in run_files.sample_files(run).values()])
-        summary = paths | Summarize(settings)
-        counted = [
-            summary.totals,
-            paths | beam.combiners.Count.Globally(),
-            pipeline | "None" >> beam.Create([0]),
-            paths | CountDuplicates(),
-            summary.digest,
-            summary.data,
-        ]
-        _ = summary.slices | WriteReports(report, *counted)
+        shards = paths | beam.combiners.Count.Globally()
+        _ = pipeline | WriteReports(report, paths | Summarize(settings), shards, pipeline | "None" >> beam.Create([0]))
 
 
 def main() -> None:

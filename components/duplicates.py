@@ -8,30 +8,11 @@ from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from components import filesystems
-from components.hashing import HASH, id_hashes
+from components.hashing import HASH
 
 BUCKETS = 64
-ROWS_A_READ = 1 << 17
-
-
-def file_hashes(path: str) -> NDArray[np.uint64]:
-    """The hashes of the ids in a sample file, one for each sample, in order."""
-    parts: list[NDArray[np.uint64]] = []
-    first_class = None
-    with filesystems.reading(path) as file:
-        for part in pq.ParquetFile(file).iter_batches(ROWS_A_READ, columns=["sample_id", "class_id"]):
-            rows = pa.table(part)
-            if rows.num_rows:
-                first_class = rows["class_id"][0] if first_class is None else first_class
-                ids = rows.filter(pc.equal(rows["class_id"], first_class))["sample_id"]
-                parts.append(id_hashes(ids.cast(pa.binary()).to_pylist()))
-    return np.concatenate(parts) if parts else np.empty(0, HASH)
 
 
 def in_buckets(hashes: NDArray[np.uint64]) -> Iterator[tuple[int, bytes]]:
@@ -47,21 +28,14 @@ def count_repeated(parts: Iterable[bytes]) -> int:
     return int(times[times > 1].sum())
 
 
-class _ReadIds(beam.DoFn):
-    def process(self, path: str) -> Iterator[tuple[int, bytes]]:
-        return in_buckets(file_hashes(path))
-
-
 class CountDuplicates(beam.PTransform):
-    """Paths of committed sample files to one number."""
+    """Hashes of ids, by bucket, to one number; to none where there are no hashes."""
 
-    def expand(self, paths: beam.PCollection[str]) -> beam.PCollection[int]:
-        """Read the ids in parallel and count each bucket where it lands; no file is 0."""
+    def expand(self, buckets: beam.PCollection[tuple[int, bytes]]) -> beam.PCollection[int]:
+        """Count each bucket where it lands."""
         return (
-            paths
-            | "SpreadFiles" >> beam.Reshuffle()
-            | "ReadIds" >> beam.ParDo(_ReadIds())
+            buckets
             | "GroupBuckets" >> beam.GroupByKey()
             | "CountRepeated" >> beam.MapTuple(lambda _, parts: count_repeated(parts))
-            | "AddBuckets" >> beam.CombineGlobally(sum)
+            | "AddBuckets" >> beam.CombineGlobally(sum).without_defaults()
         )

@@ -7,13 +7,12 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components import accounting, filesystems, leftovers, run_files, runs_row
+from components import accounting, filesystems, leftovers, run_files, runs_row, summary
 from schemas import tables
 from schemas.errors import AccountingError
 from schemas.records import RunTotals
@@ -141,31 +140,44 @@ class _WriteReports(beam.DoFn):
     def process(
         self,
         _: None,
-        totals: RunTotals,
+        sums: summary.FileSums,
         shards: int,
         scored_now: int,
         duplicate_ids: int,
-        digest: str,
-        data_fingerprint: str,
         slices: Iterable[SliceReport],
     ) -> Iterable[str]:
-        counted = Counted(totals, shards, scored_now, duplicate_ids, digest, data_fingerprint)
+        counted = Counted(sums.totals, shards, scored_now, duplicate_ids, sums.digest, sums.data)
         yield write(self._settings, counted, slices)
 
 
 class WriteReports(beam.PTransform):
     """End of the pipeline: one element that waits for every slice and number, then writes."""
 
-    def __init__(self, settings: ReportSettings, *counted: beam.PCollection[Any]) -> None:
-        """Keep the settings and the numbers of `Counted`, in order, one element each."""
-        super().__init__()
-        self._settings, self._counted = settings, counted
+    def __init__(
+        self,
+        settings: ReportSettings,
+        found: summary.Summary,
+        shards: beam.PCollection[int],
+        scored_now: beam.PCollection[int],
+    ) -> None:
+        """Keep what waits for what: of the run, the shards that were found, and the samples that this attempt scored.
 
-    def expand(self, slices: beam.PCollection[SliceReport]) -> beam.PCollection[str]:
+        `shards` has one element; in the others none stands for nothing.
+        """
+        super().__init__()
+        self._settings, self._found, self._shards, self._scored_now = settings, found, shards, scored_now
+
+    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[str]:
         """Give the rest of the run to one DoFn as side inputs."""
-        singletons = [beam.pvalue.AsSingleton(number) for number in self._counted]
+        numbers = (
+            beam.pvalue.AsSingleton(self._found.sums, summary.add_sums([])),
+            beam.pvalue.AsSingleton(self._shards),
+            beam.pvalue.AsSingleton(self._scored_now, 0),
+            beam.pvalue.AsSingleton(self._found.duplicate_ids, 0),
+        )
         return (
-            slices.pipeline
+            pipeline
             | "Once" >> beam.Create([None], reshuffle=False)
-            | "WriteTables" >> beam.ParDo(_WriteReports(self._settings), *singletons, beam.pvalue.AsIter(slices))
+            | "WriteTables"
+            >> beam.ParDo(_WriteReports(self._settings), *numbers, beam.pvalue.AsIter(self._found.slices))
         )

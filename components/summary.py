@@ -14,7 +14,7 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.typehints.decorators import no_annotations
 
-from components import digest, report_rows, run_files, sample_blocks, shard_ranges
+from components import digest, duplicates, report_rows, run_files, sample_blocks, shard_ranges
 from components.report_rows import ClassSettings
 from components.sample_blocks import ReadBlock
 from components.slice_state import BootstrapSettings, SliceState
@@ -77,6 +77,22 @@ def totals_of(committed: Committed) -> RunTotals:
     return RunTotals(int(first), committed.records, committed.scored, committed.failed, cut_short, seam)
 
 
+@dataclass(frozen=True, slots=True)
+class FileSums:
+    """What sample files add up to: their accounting, and the digests of their rows and of their data."""
+
+    totals: RunTotals
+    digest: str
+    data: str
+
+
+def add_sums(parts: Iterable[FileSums]) -> FileSums:
+    """The sums of all of them; those of no file for none."""
+    every = list(parts)
+    digests = (digest.add(getattr(part, name) for part in every) for name in ("digest", "data"))
+    return FileSums(add_totals(part.totals for part in every), *digests)
+
+
 class _ReadSampleFile(beam.DoFn):
     """Adds up the files of a bundle."""
 
@@ -91,20 +107,22 @@ class _ReadSampleFile(beam.DoFn):
         self, path: str
     ) -> Iterator[
         tuple[SliceKey, SliceState]
-        | TaggedOutput[Literal["totals"], RunTotals]
-        | TaggedOutput[Literal["digests"], str]
-        | TaggedOutput[Literal["data"], str]
+        | TaggedOutput[Literal["sums"], FileSums]
+        | TaggedOutput[Literal["ids"], tuple[int, bytes]]
     ]:
         settings = self._settings
         classes = settings.classes.ids
-        for committed in run_files.committed(path, settings.run, len(classes)):
-            yield TaggedOutput("totals", totals_of(committed))
+        totals = add_totals(map(totals_of, run_files.committed(path, settings.run, len(classes))))
+        rows, data = digest.add([]), digest.add([])
         for block in sample_blocks.read_blocks(path, settings.columns, settings.cluster, len(classes)):
-            yield TaggedOutput("digests", digest.of_rows(block.ids, block.samples.sums, classes))
-            yield TaggedOutput("data", digest.of_data(block.ids, block.samples.sums, classes))
+            rows = digest.add([rows, digest.of_rows(block.ids, block.samples.sums, classes)])
+            data = digest.add([data, digest.of_data(block.ids, block.samples.sums, classes)])
+            for bucket in duplicates.in_buckets(block.ids):
+                yield TaggedOutput("ids", bucket)
             add_block(self._states, block, settings)
             if sum(state.nbytes for state in self._states.values()) > HELD_BYTES:
                 yield from self._handed_on()
+        yield TaggedOutput("sums", FileSums(totals, rows, data))
 
     def finish_bundle(self) -> Iterator[Any]:
         for item in self._handed_on():
@@ -151,12 +169,14 @@ def _report(item: tuple[SliceKey, SliceState], sizes: dict[int, int], settings: 
 
 
 class Summary(NamedTuple):
-    """What Summarize gives: rows of each slice, the run's accounting, its digest, and that of its data."""
+    """What Summarize gives: rows of each slice, what the files add up to, and how many samples share an id.
+
+    The last two have no element where there are no files, or no samples.
+    """
 
     slices: beam.PCollection[SliceReport]
-    totals: beam.PCollection[RunTotals]
-    digest: beam.PCollection[str]
-    data: beam.PCollection[str]
+    sums: beam.PCollection[FileSums]
+    duplicate_ids: beam.PCollection[int]
 
 
 class Summarize(beam.PTransform):
@@ -173,13 +193,10 @@ class Summarize(beam.PTransform):
         read = (
             paths
             | "SpreadFiles" >> beam.Reshuffle()
-            | "ReadSampleFile"
-            >> beam.ParDo(_ReadSampleFile(settings)).with_outputs("totals", "digests", "data", main="states")
+            | "ReadSampleFile" >> beam.ParDo(_ReadSampleFile(settings)).with_outputs("sums", "ids", main="states")
         )
         states = read.states | "MergeStates" >> beam.CombinePerKey(_MergeStates(settings.bootstrap))
         sizes = states | "Specs" >> beam.MapTuple(lambda key, _: (key[0], 1)) | "CountSlices" >> beam.CombinePerKey(sum)
         reports = states | "Report" >> beam.Map(_report, beam.pvalue.AsDict(sizes), settings)
-        totals = read.totals | "AddTotals" >> beam.CombineGlobally(add_totals)
-        rows = read.digests | "AddDigests" >> beam.CombineGlobally(digest.add)
-        data = read.data | "AddDataDigests" >> beam.CombineGlobally(digest.add)
-        return Summary(reports, totals, rows, data)
+        sums = read.sums | "AddSums" >> beam.CombineGlobally(add_sums).without_defaults()
+        return Summary(reports, sums, read.ids | "CountDuplicates" >> duplicates.CountDuplicates())

@@ -1,8 +1,8 @@
 """The whole graph on one page.
 
 FindShards -> CutShards -> ReadSamples -> ScoreSamples -> WriteSamples -+-> Summarize -------> WriteReports
-     |                                                                  |                           ^
-     +------------- committed by an earlier attempt --------------------+-> CountDuplicates --------+
+     |                                                                  |
+     +------------- committed by an earlier attempt --------------------+
 
 What follows the committed files is in pipeline.tables_graph: `summarize` does that alone.
 """
@@ -46,6 +46,7 @@ def evaluate(pipeline: beam.Pipeline, settings: GraphSettings) -> beam.PCollecti
         | "ScoreSamples" >> ScoreSamples(settings.score)
         | "WriteSamples" >> WriteSamples(settings.write)
     )
-    scored_now = written | "Scored" >> beam.Map(lambda shard: shard.scored) | "CountScored" >> beam.CombineGlobally(sum)
+    scored = written | "Scored" >> beam.Map(lambda shard: shard.scored)
+    scored_now = scored | "CountScored" >> beam.CombineGlobally(sum).without_defaults()
     paths = (written | "Paths" >> beam.Map(lambda shard: shard.path), found.committed) | "AllFiles" >> beam.Flatten()
     return write_tables(paths, settings.tables, found.count, scored_now)

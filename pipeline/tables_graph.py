@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import apache_beam as beam
 
 from components import run_files
-from components.duplicates import CountDuplicates
 from components.report_rows import ClassSettings
 from components.reports import ReportSettings, WriteReports
 from components.run_files import Run
@@ -73,10 +72,8 @@ def write_tables(
     scored_now: beam.PCollection[int],
 ) -> beam.PCollection[str]:
     """Wire the tables of a run from its committed sample files; gives the path of the `runs` row."""
-    summary = paths | "Summarize" >> Summarize(settings.summary)
-    duplicate_ids = paths | "CountDuplicates" >> CountDuplicates()
-    counted = (summary.totals, shards, scored_now, duplicate_ids, summary.digest, summary.data)
-    return summary.slices | "WriteReports" >> WriteReports(settings.report, *counted)
+    found = paths | "Summarize" >> Summarize(settings.summary)
+    return paths.pipeline | "WriteReports" >> WriteReports(settings.report, found, shards, scored_now)
 
 
 def summarize(pipeline: beam.Pipeline, settings: TablesSettings, shards: int) -> beam.PCollection[str]:

@@ -9,7 +9,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components import duplicates, run_files, sample_rows
+from components import duplicates, run_files, sample_blocks, sample_rows
 from components.hashing import id_hashes
 from components.run_files import Run
 from pipeline.options import pipeline_options
@@ -63,18 +63,20 @@ def test_the_hash_is_the_same_in_every_process():
 
 @pytest.mark.parametrize("rows_a_read", [1, 3, 1000])
 def test_a_sample_counts_once_whatever_its_classes_and_however_the_file_is_read(tmp_path, monkeypatch, rows_a_read):
-    monkeypatch.setattr(duplicates, "ROWS_A_READ", rows_a_read)
+    monkeypatch.setattr(sample_blocks, "ROWS_A_READ", rows_a_read)
     path = write(tmp_path, ["x", "y", "x"], "a.parquet")
-    assert duplicates.file_hashes(path).tolist() == id_hashes([b"x", b"y", b"x"]).tolist()
+    ids = [block.ids for block in sample_blocks.read_blocks(path, (), None, 2)]
+    assert np.concatenate(ids).tolist() == id_hashes([b"x", b"y", b"x"]).tolist()
 
 
-def test_a_file_without_samples(tmp_path):
-    assert duplicates.file_hashes(write(tmp_path, [], "a.parquet")).size == 0
-
-
-@pytest.mark.parametrize("files", [[], [["a", "b"]], [["a", "b", "b"], ["c", "a"], [], ["a", "d"]]])
-def test_counted_over_files(tmp_path, files):
-    paths = [write(tmp_path, ids, f"{i}.parquet") for i, ids in enumerate(files)]
+@pytest.mark.parametrize("files", [[["a", "b"]], [["a", "b", "b"], ["c", "a"], [], ["a", "d"]]])
+def test_counted_over_files(files):
+    parts = [bucket for ids in files for bucket in duplicates.in_buckets(id_hashes(i.encode() for i in ids))]
     with beam.Pipeline(options=pipeline_options([])) as pipeline:
-        found = pipeline | beam.Create(paths) | duplicates.CountDuplicates()
+        found = pipeline | beam.Create(parts) | duplicates.CountDuplicates()
         assert_that(found, equal_to([repeated([sample for ids in files for sample in ids])]))
+
+
+def test_without_samples_there_is_no_number():
+    with beam.Pipeline(options=pipeline_options([])) as pipeline:
+        assert_that(pipeline | beam.Create([]) | duplicates.CountDuplicates(), equal_to([]))

@@ -165,6 +165,7 @@ class Collected:
     totals: RunTotals
     digest: str
     data: str
+    duplicate_ids: int
 
 
 def summarize(paths, summary_settings, flags=(), folder=None):
@@ -173,15 +174,17 @@ def summarize(paths, summary_settings, flags=(), folder=None):
         found = pipeline | beam.Create(paths) | Summarize(summary_settings)
         for name, collection in found._asdict().items():
             _ = collection | f"Keep{name}" >> beam.ParDo(Keep(folder, name))
-    slices, totals, digests, data = (kept(folder, name) for name in found._fields)
-    assert len(totals) == len(digests) == len(data) == 1
+    slices, sums, duplicate_ids = (kept(folder, name) for name in found._fields)
+    assert len(sums) == bool(paths)
+    assert len(duplicate_ids) == bool(slices)
+    added = summary.add_sums(sums)
     by_name = {report.name: report for report in slices}
     assert len(by_name) == len(slices)
-    return Collected(by_name, totals[0], digests[0], data[0])
+    return Collected(by_name, added.totals, added.digest, added.data, sum(duplicate_ids))
 
 
 def assert_same_summary(found, expected):
-    assert (found.digest, found.data) == (expected.digest, expected.data)
+    assert (found.digest, found.data, found.duplicate_ids) == (expected.digest, expected.data, expected.duplicate_ids)
     assert found.totals.records == expected.totals.records
     assert set(found.slices) == set(expected.slices)
     for name, report in found.slices.items():
