@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 
 from benchmarks import processes
 from components import parquet_files, run_files, sample_rows
+from components.duplicates import CountDuplicates
 from components.report_rows import ClassSettings
 from components.reports import ReportSettings, WriteReports
 from components.run_files import Run
@@ -96,7 +97,8 @@ def summarize(run: Run, classes: int, replicates: int, workers: int) -> None:
     with beam.Pipeline(options=flags) as pipeline:
         paths = pipeline | beam.Create([file.path for file in run_files.sample_files(run).values()])
         shards = paths | beam.combiners.Count.Globally()
-        _ = pipeline | WriteReports(report, paths | Summarize(settings), shards, pipeline | "None" >> beam.Create([0]))
+        found, none = paths | Summarize(settings), pipeline | "None" >> beam.Create([0])
+        _ = found.slices | WriteReports(report, found.sums, shards, none, found.ids | CountDuplicates())
 
 
 def main() -> None:

@@ -4,22 +4,12 @@ Lineage keeps such samples apart in every table; whoever joins on the id alone d
 hashes, 8 bytes a sample through the shuffle: among 100 million different ids two agree by chance once in 3,700 runs.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import apache_beam as beam
 import numpy as np
-from numpy.typing import NDArray
 
 from components.hashing import HASH
-
-BUCKETS = 64
-
-
-def in_buckets(hashes: NDArray[np.uint64]) -> Iterator[tuple[int, bytes]]:
-    """The hashes by the remainder that equal ones share, those of each bucket as bytes."""
-    remainders = hashes % BUCKETS
-    for bucket in np.unique(remainders):
-        yield int(bucket), hashes[remainders == bucket].tobytes()
 
 
 def count_repeated(parts: Iterable[bytes]) -> int:

@@ -1,7 +1,7 @@
 """Stable 64-bit hashes: the same in every process, run and version."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 HASH = np.dtype("<u8")
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 """The step of SplitMix64."""
+BUCKETS = 64
 
 
 def id_hashes(ids: Iterable[bytes]) -> NDArray[np.uint64]:
@@ -25,3 +26,10 @@ def mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     mixed *= np.uint64(0x94D049BB133111EB)
     mixed ^= mixed >> np.uint64(31)
     return mixed
+
+
+def in_buckets(hashes: NDArray[np.uint64]) -> Iterator[tuple[int, bytes]]:
+    """The hashes by the remainder that equal ones share, those of each bucket as bytes."""
+    remainders = hashes % BUCKETS
+    for bucket in np.unique(remainders):
+        yield int(bucket), hashes[remainders == bucket].tobytes()

@@ -12,10 +12,10 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components import accounting, filesystems, leftovers, run_files, runs_row, summary
+from components import accounting, filesystems, leftovers, run_files, runs_row
 from schemas import tables
 from schemas.errors import AccountingError
-from schemas.records import RunTotals
+from schemas.records import FileSums, RunTotals
 from schemas.summary import ALL, SliceReport
 
 FILE = runs_row.FILE
@@ -140,7 +140,7 @@ class _WriteReports(beam.DoFn):
     def process(
         self,
         _: None,
-        sums: summary.FileSums,
+        sums: FileSums,
         shards: int,
         scored_now: int,
         duplicate_ids: int,
@@ -156,28 +156,25 @@ class WriteReports(beam.PTransform):
     def __init__(
         self,
         settings: ReportSettings,
-        found: summary.Summary,
+        sums: beam.PCollection[FileSums],
         shards: beam.PCollection[int],
         scored_now: beam.PCollection[int],
+        duplicate_ids: beam.PCollection[int],
     ) -> None:
-        """Keep what waits for what: of the run, the shards that were found, and the samples that this attempt scored.
-
-        `shards` has one element; in the others none stands for nothing.
-        """
+        """Keep the numbers of `Counted`: one element each, or none for nothing; `shards` has one always."""
         super().__init__()
-        self._settings, self._found, self._shards, self._scored_now = settings, found, shards, scored_now
-
-    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[str]:
-        """Give the rest of the run to one DoFn as side inputs."""
-        numbers = (
-            beam.pvalue.AsSingleton(self._found.sums, summary.add_sums([])),
-            beam.pvalue.AsSingleton(self._shards),
-            beam.pvalue.AsSingleton(self._scored_now, 0),
-            beam.pvalue.AsSingleton(self._found.duplicate_ids, 0),
+        self._settings = settings
+        self._numbers = (
+            beam.pvalue.AsSingleton(sums, FileSums()),
+            beam.pvalue.AsSingleton(shards),
+            beam.pvalue.AsSingleton(scored_now, 0),
+            beam.pvalue.AsSingleton(duplicate_ids, 0),
         )
+
+    def expand(self, slices: beam.PCollection[SliceReport]) -> beam.PCollection[str]:
+        """Give the rest of the run to one DoFn as side inputs."""
         return (
-            pipeline
+            slices.pipeline
             | "Once" >> beam.Create([None], reshuffle=False)
-            | "WriteTables"
-            >> beam.ParDo(_WriteReports(self._settings), *numbers, beam.pvalue.AsIter(self._found.slices))
+            | "WriteTables" >> beam.ParDo(_WriteReports(self._settings), *self._numbers, beam.pvalue.AsIter(slices))
         )

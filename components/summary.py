@@ -14,12 +14,12 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.typehints.decorators import no_annotations
 
-from components import digest, duplicates, report_rows, run_files, sample_blocks, shard_ranges
+from components import digest, hashing, report_rows, run_files, sample_blocks, shard_ranges
 from components.report_rows import ClassSettings
 from components.sample_blocks import ReadBlock
 from components.slice_state import BootstrapSettings, SliceState
 from components.slicing import SliceSpec
-from schemas.records import Committed, RunTotals
+from schemas.records import Committed, FileSums, RunTotals
 from schemas.summary import SliceReport
 
 HELD_BYTES = 256 << 20
@@ -77,15 +77,6 @@ def totals_of(committed: Committed) -> RunTotals:
     return RunTotals(int(first), committed.records, committed.scored, committed.failed, cut_short, seam)
 
 
-@dataclass(frozen=True, slots=True)
-class FileSums:
-    """What sample files add up to: their accounting, and the digests of their rows and of their data."""
-
-    totals: RunTotals
-    digest: str
-    data: str
-
-
 def add_sums(parts: Iterable[FileSums]) -> FileSums:
     """The sums of all of them; those of no file for none."""
     every = list(parts)
@@ -117,7 +108,7 @@ class _ReadSampleFile(beam.DoFn):
         for block in sample_blocks.read_blocks(path, settings.columns, settings.cluster, len(classes)):
             rows = digest.add([rows, digest.of_rows(block.ids, block.samples.sums, classes)])
             data = digest.add([data, digest.of_data(block.ids, block.samples.sums, classes)])
-            for bucket in duplicates.in_buckets(block.ids):
+            for bucket in hashing.in_buckets(block.ids):
                 yield TaggedOutput("ids", bucket)
             add_block(self._states, block, settings)
             if sum(state.nbytes for state in self._states.values()) > HELD_BYTES:
@@ -169,14 +160,11 @@ def _report(item: tuple[SliceKey, SliceState], sizes: dict[int, int], settings: 
 
 
 class Summary(NamedTuple):
-    """What Summarize gives: rows of each slice, what the files add up to, and how many samples share an id.
-
-    The last two have no element where there are no files, or no samples.
-    """
+    """What Summarize gives: rows of each slice, what the files add up to (nothing for none), and hashes of all ids."""
 
     slices: beam.PCollection[SliceReport]
     sums: beam.PCollection[FileSums]
-    duplicate_ids: beam.PCollection[int]
+    ids: beam.PCollection[tuple[int, bytes]]
 
 
 class Summarize(beam.PTransform):
@@ -199,4 +187,4 @@ class Summarize(beam.PTransform):
         sizes = states | "Specs" >> beam.MapTuple(lambda key, _: (key[0], 1)) | "CountSlices" >> beam.CombinePerKey(sum)
         reports = states | "Report" >> beam.Map(_report, beam.pvalue.AsDict(sizes), settings)
         sums = read.sums | "AddSums" >> beam.CombineGlobally(add_sums).without_defaults()
-        return Summary(reports, sums, read.ids | "CountDuplicates" >> duplicates.CountDuplicates())
+        return Summary(reports, sums, read.ids)

@@ -1,8 +1,8 @@
 """The whole graph on one page.
 
 FindShards -> CutShards -> ReadSamples -> ScoreSamples -> WriteSamples -+-> Summarize -------> WriteReports
-     |                                                                  |
-     +------------- committed by an earlier attempt --------------------+
+     |                                                                  |        |                   ^
+     +------------- committed by an earlier attempt --------------------+        +> CountDuplicates -+
 
 What follows the committed files is in pipeline.tables_graph: `summarize` does that alone.
 """

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import apache_beam as beam
 
 from components import run_files
+from components.duplicates import CountDuplicates
 from components.report_rows import ClassSettings
 from components.reports import ReportSettings, WriteReports
 from components.run_files import Run
@@ -73,7 +74,8 @@ def write_tables(
 ) -> beam.PCollection[str]:
     """Wire the tables of a run from its committed sample files; gives the path of the `runs` row."""
     found = paths | "Summarize" >> Summarize(settings.summary)
-    return paths.pipeline | "WriteReports" >> WriteReports(settings.report, found, shards, scored_now)
+    duplicate_ids = found.ids | "CountDuplicates" >> CountDuplicates()
+    return found.slices | "WriteReports" >> WriteReports(settings.report, found.sums, shards, scored_now, duplicate_ids)
 
 
 def summarize(pipeline: beam.Pipeline, settings: TablesSettings, shards: int) -> beam.PCollection[str]:

@@ -232,3 +232,12 @@ class RunTotals:
     """Shards that end in a failure after which nothing could be read."""
     seams: int = 0
     """0 where the ranges of every shard meet, without a gap and without an overlap; see `shard_ranges.seam`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSums:
+    """What sample files add up to: their accounting, and the digests of their rows and of their data, hexadecimal."""
+
+    totals: RunTotals = RunTotals()
+    digest: str = "0" * 32
+    data: str = "0" * 32

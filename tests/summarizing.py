@@ -1,6 +1,7 @@
 """Samples, sample files and summaries of them, without a model."""
 
 import pickle
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +100,7 @@ class Keep(beam.DoFn):
         self._folder, self._name = folder, name
 
     def process(self, item: Any) -> None:
-        key = getattr(item, "name", "only").encode().hex()
-        (self._folder / f"{self._name}-{key}.pickle").write_bytes(pickle.dumps(item))
+        (self._folder / f"{self._name}-{uuid.uuid4().hex}.pickle").write_bytes(pickle.dumps(item))
 
 
 def kept(folder: Path, name: str) -> list[Any]:

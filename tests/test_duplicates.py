@@ -9,7 +9,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components import duplicates, run_files, sample_blocks, sample_rows
+from components import duplicates, hashing, run_files, sample_blocks, sample_rows
 from components.hashing import id_hashes
 from components.run_files import Run
 from pipeline.options import pipeline_options
@@ -32,7 +32,7 @@ def repeated(ids):
 
 def count(ids):
     buckets = {}
-    for bucket, part in duplicates.in_buckets(id_hashes(i.encode() for i in ids)):
+    for bucket, part in hashing.in_buckets(id_hashes(i.encode() for i in ids)):
         buckets.setdefault(bucket, []).append(part)
     return sum(duplicates.count_repeated(parts) for parts in buckets.values())
 
@@ -53,7 +53,7 @@ def test_any_ids(ids):
 def test_ten_thousand_ids_fall_into_all_buckets_and_are_different():
     hashes = id_hashes(str(i).encode() for i in range(10_000))
     assert len(np.unique(hashes)) == 10_000
-    assert {bucket for bucket, _ in duplicates.in_buckets(hashes)} == set(range(duplicates.BUCKETS))
+    assert {bucket for bucket, _ in hashing.in_buckets(hashes)} == set(range(hashing.BUCKETS))
 
 
 def test_the_hash_is_the_same_in_every_process():
@@ -71,7 +71,7 @@ def test_a_sample_counts_once_whatever_its_classes_and_however_the_file_is_read(
 
 @pytest.mark.parametrize("files", [[["a", "b"]], [["a", "b", "b"], ["c", "a"], [], ["a", "d"]]])
 def test_counted_over_files(files):
-    parts = [bucket for ids in files for bucket in duplicates.in_buckets(id_hashes(i.encode() for i in ids))]
+    parts = [bucket for ids in files for bucket in hashing.in_buckets(id_hashes(i.encode() for i in ids))]
     with beam.Pipeline(options=pipeline_options([])) as pipeline:
         found = pipeline | beam.Create(parts) | duplicates.CountDuplicates()
         assert_that(found, equal_to([repeated([sample for ids in files for sample in ids])]))

@@ -19,7 +19,7 @@ from components.slicing import SliceFeature
 from components.summary import Summarize, SummarySettings
 from pipeline.options import pipeline_options
 from schemas.errors import ReportError
-from schemas.records import Committed, RunTotals
+from schemas.records import Committed, FileSums, RunTotals
 from schemas.summary import SliceReport
 from tests.summarizing import Keep, kept, random_samples, write_file
 
@@ -152,6 +152,7 @@ def test_totals():
     parts = [summary.totals_of(Committed("s", "p", 5, 3, 2)), summary.totals_of(Committed("t", "p", 1, 1, 0, True))]
     assert summary.add_totals(parts) == RunTotals(2, 6, 4, 2, 1)
     assert summary.add_totals([]) == RunTotals()
+    assert summary.add_sums([]) == FileSums()
 
 
 def test_a_slice_without_samples_is_no_slice():
@@ -165,7 +166,7 @@ class Collected:
     totals: RunTotals
     digest: str
     data: str
-    duplicate_ids: int
+    ids: list[int]
 
 
 def summarize(paths, summary_settings, flags=(), folder=None):
@@ -174,17 +175,17 @@ def summarize(paths, summary_settings, flags=(), folder=None):
         found = pipeline | beam.Create(paths) | Summarize(summary_settings)
         for name, collection in found._asdict().items():
             _ = collection | f"Keep{name}" >> beam.ParDo(Keep(folder, name))
-    slices, sums, duplicate_ids = (kept(folder, name) for name in found._fields)
+    slices, sums, buckets = (kept(folder, name) for name in found._fields)
     assert len(sums) == bool(paths)
-    assert len(duplicate_ids) == bool(slices)
     added = summary.add_sums(sums)
+    ids = sorted(np.frombuffer(b"".join(hashes for _, hashes in buckets), np.uint64).tolist())
     by_name = {report.name: report for report in slices}
     assert len(by_name) == len(slices)
-    return Collected(by_name, added.totals, added.digest, added.data, sum(duplicate_ids))
+    return Collected(by_name, added.totals, added.digest, added.data, ids)
 
 
 def assert_same_summary(found, expected):
-    assert (found.digest, found.data, found.duplicate_ids) == (expected.digest, expected.data, expected.duplicate_ids)
+    assert (found.digest, found.data, found.ids) == (expected.digest, expected.data, expected.ids)
     assert found.totals.records == expected.totals.records
     assert set(found.slices) == set(expected.slices)
     for name, report in found.slices.items():
