@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing.connection import Client
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +203,20 @@ def test_a_batch_whose_process_ends_meanwhile_goes_to_another(monkeypatch):
     monkeypatch.setattr(holders[0], "_answer", lambda connection: (connection.recv(), connection.close()))
     asker = process(monkeypatch, settings(2))
     assert {answered(asker) for _ in range(4)} == {"copy 2"}
+
+
+def test_a_batch_that_comes_slowly_is_waited_for_though_sockets_have_a_default_timeout(machine, monkeypatch):
+    """Beam sets one for the whole process where Google's credentials are used."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(60)
+    try:
+        process(monkeypatch, settings())
+        with Client(str(machine / "run" / "0.socket"), "AF_UNIX") as connection:
+            time.sleep(0.2)
+            connection.send(batch())
+            assert connection.recv().failures[0].stage == "copy 1"
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def test_folders_of_runs_that_are_over_are_removed_after_a_day_and_no_others(machine, monkeypatch):
