@@ -80,7 +80,7 @@ class _Holder:
         self._own = own
         path.unlink(missing_ok=True)  # of a process that was killed
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.setblocking(True)
+        self._socket.settimeout(None)
         self._socket.bind(str(path))
         self._socket.listen()
         atexit.register(path.unlink, missing_ok=True)
@@ -94,7 +94,7 @@ class _Holder:
         while True:
             try:
                 accepted = self._socket.accept()[0]
-                accepted.setblocking(True)  # Beam gives all sockets a timeout with Google's credentials
+                accepted.settimeout(None)  # Beam gives all sockets a timeout with Google's credentials
                 connection = Connection(accepted.detach())
             except OSError:  # too many files, or who asked is gone already
                 time.sleep(_AGAIN_SECONDS)
