@@ -131,6 +131,8 @@ def s3() -> Iterator[Store]:
         def names() -> list[str]:
             return [each["Key"] for page in pages.paginate(Bucket=BUCKET) for each in page.get("Contents", [])]
 
+        for name in names():  # moto keeps what is in it as long as the process lives
+            client.delete_object(Bucket=BUCKET, Key=name)
         yield Store(
             "s3",
             f"s3://{BUCKET}",
