@@ -80,7 +80,6 @@ class _Holder:
         self._own = own
         path.unlink(missing_ok=True)  # of a process that was killed
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(None)
         self._socket.bind(str(path))
         self._socket.listen()
         atexit.register(path.unlink, missing_ok=True)

@@ -51,14 +51,12 @@ class ReportSettings:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The numbers of a run: its accounting, shards found, samples scored by this attempt, repeated ids, digests."""
+    """The numbers of a run: what its files add up to, shards found, samples scored by this attempt, repeated ids."""
 
-    totals: RunTotals
+    sums: FileSums
     shards: int
     scored_now: int
     duplicate_ids: int
-    digest: str
-    data_fingerprint: str
 
 
 def run_row(settings: ReportSettings, counted: Counted, finished: datetime) -> dict[str, object]:
@@ -68,7 +66,7 @@ def run_row(settings: ReportSettings, counted: Counted, finished: datetime) -> d
     NULL for an attempt that had nothing left to score. Both are NULL where it is not known when it began.
     """
     seconds = (finished - settings.started).total_seconds() if settings.started else None
-    totals = counted.totals
+    totals = counted.sums.totals
     return {
         "status": accounting.status(totals, settings.max_failed_fraction),
         "config": settings.config,
@@ -82,8 +80,8 @@ def run_row(settings: ReportSettings, counted: Counted, finished: datetime) -> d
         "scored": totals.scored,
         "failed": totals.failed,
         "duplicate_ids": counted.duplicate_ids,
-        "digest": counted.digest,
-        "data_fingerprint": counted.data_fingerprint,
+        "digest": counted.sums.digest,
+        "data_fingerprint": counted.sums.data,
         "versions": settings.versions,
         "runner": settings.runner,
         "started": settings.started,
@@ -102,8 +100,8 @@ def write(settings: ReportSettings, counted: Counted, slices: Iterable[SliceRepo
     Raises:
         AccountingError: if a shard is missing or a record unaccounted for; nothing is written then.
     """
-    accounting.check(counted.totals, counted.shards)
-    _check_failures(settings.run, counted.totals)
+    accounting.check(counted.sums.totals, counted.shards)
+    _check_failures(settings.run, counted.sums.totals)
     runs_row.hide(settings.run)
     leftovers.delete(settings.run)
     ordered = sorted(slices, key=lambda report: (report.name != ALL, report.name))
@@ -146,8 +144,7 @@ class _WriteReports(beam.DoFn):
         duplicate_ids: int,
         slices: Iterable[SliceReport],
     ) -> Iterable[str]:
-        counted = Counted(sums.totals, shards, scored_now, duplicate_ids, sums.digest, sums.data)
-        yield write(self._settings, counted, slices)
+        yield write(self._settings, Counted(sums, shards, scored_now, duplicate_ids), slices)
 
 
 class WriteReports(beam.PTransform):

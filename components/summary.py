@@ -104,16 +104,16 @@ class _ReadSampleFile(beam.DoFn):
         settings = self._settings
         classes = settings.classes.ids
         totals = add_totals(map(totals_of, run_files.committed(path, settings.run, len(classes))))
-        rows, data = digest.add([]), digest.add([])
+        sums = FileSums(totals)
         for block in sample_blocks.read_blocks(path, settings.columns, settings.cluster, len(classes)):
-            rows = digest.add([rows, digest.of_rows(block.ids, block.samples.sums, classes)])
-            data = digest.add([data, digest.of_data(block.ids, block.samples.sums, classes)])
+            digests = (of(block.ids, block.samples.sums, classes) for of in (digest.of_rows, digest.of_data))
+            sums = add_sums([sums, FileSums(RunTotals(), *digests)])
             for bucket in hashing.in_buckets(block.ids):
                 yield TaggedOutput("ids", bucket)
             add_block(self._states, block, settings)
             if sum(state.nbytes for state in self._states.values()) > HELD_BYTES:
                 yield from self._handed_on()
-        yield TaggedOutput("sums", FileSums(totals, rows, data))
+        yield TaggedOutput("sums", sums)
 
     def finish_bundle(self) -> Iterator[Any]:
         for item in self._handed_on():

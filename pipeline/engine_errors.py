@@ -91,7 +91,8 @@ _KNOWN: Iterable[tuple[re.Pattern[str], _Explain]] = (
     (re.compile(r"Service failed to start up with error"), _server_ended),
     (
         re.compile(
-            r"Channel closed prematurely|CANCELLED.*sdk worker|CANCELLED: client cancelled|worker .* disconnected"
+            r"Channel closed prematurely|CANCELLED.*sdk worker|worker .* disconnected|"
+            r"FAILED: \S*StatusRuntimeException: CANCELLED: client cancelled"
         ),
         _lost_worker,
     ),

@@ -32,6 +32,7 @@ from schemas.errors import ReportError, UnfinishedRunError
 from schemas.records import (
     ByteRange,
     Failure,
+    FileSums,
     Lineage,
     Progress,
     RunTotals,
@@ -363,7 +364,7 @@ def test_the_end_of_evaluate_and_summarize_repairs_it_wherever_it_dies(
         totals = [run_files.committed(path, run, 2) for path in run_files.sample_paths(run)]
         assert sum(each.scored for file in totals for each in file) == TOTALS.scored
         settings = reports.ReportSettings(run, 1.0, "{}", "m", "{}", "here", datetime.now(UTC))
-        reports.write(settings, reports.Counted(TOTALS, 5, 0, 0, "0", "1"), [])
+        reports.write(settings, reports.Counted(FileSums(TOTALS), 5, 0, 0), [])
         assert visible(run), step
         assert {table: in_order(rows(run, table)) for table in expected} == expected, step
         assert [path.name for path in Path(run.folder("runs")).iterdir()] == [runs_row.FILE], step

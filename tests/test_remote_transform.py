@@ -30,7 +30,7 @@ PROCESSES = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
 
 
 def even(images: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Another class for images that are not z-scores."""
+    """Probabilities that are others for images that are not z-scores."""
     return {"p": tf.nn.softmax(images[..., :2] * 3.0)}
 
 

@@ -14,7 +14,7 @@ from components.reports import Counted, ReportSettings
 from components.run_files import Run
 from schemas import tables
 from schemas.errors import AccountingError
-from schemas.records import RunTotals
+from schemas.records import FileSums, RunTotals
 from schemas.summary import SliceReport
 
 STARTED = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
@@ -36,7 +36,8 @@ SLICES = [slice_report("all")]
 
 
 def counted(totals, shards=1, scored_now=None, duplicate_ids=0):
-    return Counted(totals, shards, totals.scored if scored_now is None else scored_now, duplicate_ids, DIGEST, DATA)
+    sums = FileSums(totals, DIGEST, DATA)
+    return Counted(sums, shards, totals.scored if scored_now is None else scored_now, duplicate_ids)
 
 
 def slices_of(settings, table):
