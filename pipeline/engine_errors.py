@@ -92,7 +92,7 @@ _KNOWN: Iterable[tuple[re.Pattern[str], _Explain]] = (
     (
         re.compile(
             r"Channel closed prematurely|CANCELLED.*sdk worker|worker .* disconnected|"
-            r"FAILED: \S*StatusRuntimeException: CANCELLED: client cancelled"
+            r"FAILED: (\S*StatusRuntimeException: )+CANCELLED: client cancelled"
         ),
         _lost_worker,
     ),

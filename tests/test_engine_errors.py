@@ -67,9 +67,8 @@ def test_a_server_that_ends_at_once(flag: str, named: str) -> None:
     assert text.startswith(f"the engine's server ended as soon as it was started, from {named};")
 
 
-FLINK_WITHOUT_RESTARTS = """\
-Pipeline job-1 failed in state FAILED: org.apache.beam.vendor.grpc.v1p60p1.io.grpc.StatusRuntimeException: \
-CANCELLED: client cancelled"""
+GRPC = "org.apache.beam.vendor.grpc.v1p60p1.io.grpc.StatusRuntimeException: "
+FLINK_WITHOUT_RESTARTS = f"Pipeline job-1 failed in state FAILED: {GRPC}{GRPC}CANCELLED: client cancelled"
 
 
 @pytest.mark.parametrize("said", ["RuntimeError: Channel closed prematurely.", FLINK_WITHOUT_RESTARTS])
@@ -77,6 +76,11 @@ def test_a_worker_that_went_away(said: str) -> None:
     error = engine_errors.explained(RuntimeError(said), pipeline_options([]))
     assert isinstance(error, WorkerError)
     assert "went away before its work was done" in str(error)
+
+
+def test_what_is_cancelled_because_of_another_error_does_not_hide_that() -> None:
+    said = f"failed in state FAILED: java.lang.IllegalStateException: no\nSuppressed: {GRPC}CANCELLED: client cancelled"
+    assert engine_errors.explained(RuntimeError(said), pipeline_options([])) is None
 
 
 def test_other_errors_are_left_as_they_are() -> None:
