@@ -10,7 +10,7 @@ Sample files are generated straight from random counts: `--samples` x `--classes
 Measured on a quiet machine of 2 cores, 10 million rows, 50 slices, 20 classes, 1,000 replicates: 17.9 s with imports,
 558,472 rows/s, peak memory 1528 MB; with two workers 25.0 s, 399,778 rows/s, and 2031 MB in the runner's process:
 matrix products use both cores already, so a second process costs its start and the way of the states between them.
-10,000 slices of 10 samples each (`--samples 100000 --slices 10000`): 99.3 s, 1685 MB.
+10,000 slices of 10 samples each (`--samples 100000 --slices 10000`): 99.7 s, 1681 MB.
 """
 
 import argparse
