@@ -18,12 +18,15 @@ def dice_ratio(
 ) -> tf.Tensor:
     """(2 intersection + s) / (size + s'), and 1 with a zero gradient where size is 0.
 
+    A subnormal size counts as 0, which TensorFlow makes of it.
+
     Args:
         intersection: floating; pixels, hard or soft, in both truth and prediction.
         size: the same shape and type; pixels of the truth plus pixels of the prediction.
         smooth: s.
         smooth_denominator: s'; None for s.
     """
+    size = tf.convert_to_tensor(size)  # NumPy would not flush it, and compare what is not divided
     below = smooth if smooth_denominator is None else smooth_denominator
     return safe_ratio(2 * intersection + smooth, size + below, empty=size == 0)
 
