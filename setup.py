@@ -29,6 +29,7 @@ sqlglot         parses BigQuery's SQL, and translates it, so that DuckDB can run
 boto3           (aws, by Beam's extra of that name) s3:// paths; in dev as well, for the tests of them.
 moto            an S3 server on loopback, which the tests of s3:// talk to.
 gcp-storage-emulator  the same for gs://.
+py-spy          where the threads of a worker are, which a test of an engine prints when it waits in vain.
 pyspark         (engines) the Spark snippet of the docs; 400 MB and a JVM, so in an extra of its own.
 """
 
@@ -87,6 +88,7 @@ setup(
             "pandas-stubs>=2",
             "playwright>=1.60,<2",
             "polars>=2,<3",
+            "py-spy>=0.4,<0.5",
             "pytest>=9,<10",
             "pytest-timeout>=2.4,<3",
             "pytest-xdist>=3.8,<4",

@@ -82,11 +82,15 @@ class Run:
     def wait_for_the_first_shard(self) -> list[int]:
         """Until the first shard is committed: the workers' process ids."""
         deadline = time.monotonic() + GUARD_SECONDS
-        while not list(self.case.output.glob("samples/*/*/part-*.parquet")):
-            assert self.process.poll() is None, self.process.communicate()
+        while not self.first_shard_is_there():
             assert time.monotonic() < deadline
             time.sleep(0.1)
         return children(self.process.pid)
+
+    def first_shard_is_there(self) -> bool:
+        """Whether a shard is committed, by a run that goes on."""
+        assert self.process.poll() is None, self.process.communicate()
+        return bool(list(self.case.output.glob("samples/*/*/part-*.parquet")))
 
     def end(self) -> tuple[int, str]:
         """Its exit code and standard error."""

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -192,9 +192,18 @@ class Cluster:
         """
         deadline = time.monotonic() + seconds
         while not condition():
-            logs = "\n".join(path.read_text()[-2000:] for path in self._folder.glob("*.log"))
-            assert time.monotonic() < deadline, logs
+            assert time.monotonic() < deadline, self._state()
             time.sleep(0.2)
+
+    def _state(self) -> str:
+        """What each part wrote last, how far the newest job is, and where the workers' threads are."""
+        told = [f"--- {path.name}\n{path.read_text()[-1000:]}" for path in sorted(self._folder.glob("*.log"))]
+        with suppress(ValueError, KeyError):  # there is no job yet
+            vertices = self.asked(self._newest)["vertices"]
+            told += [f"{vertex['status']} {vertex['tasks']} {vertex['name'][:100]}" for vertex in vertices]
+            told += [json.dumps(self.asked(f"{self._newest}/exceptions"))[:2000]]
+        workers = [worker for pool in self.pools for worker in servers.in_session(pool.pid)]
+        return "\n".join(told + [f"--- worker {worker}\n{servers.stacks(worker)}" for worker in workers])
 
     def stop(self) -> None:
         """End every part."""

@@ -1,6 +1,7 @@
 """Servers of Beam for the tests of engines: on loopback, each in a session of its own that ends with the tests."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -81,3 +82,11 @@ def in_session(leader: int) -> list[int]:
         if int(fields[3]) == leader and fields[0] != "Z":
             found.append(int(stat.parent.name))
     return sorted(set(found) - {leader})
+
+
+def stacks(process: int) -> str:
+    """Where the threads of a Python process are, as far as one may look; without those that wait for messages."""
+    command = [str(Path(sys.executable).with_name("py-spy")), "dump", "--pid", str(process)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    threads = re.split(r"^(?=Thread )", told.stdout, flags=re.MULTILINE)
+    return "".join(thread for thread in threads if "grpc/_channel.py" not in thread) + told.stderr

@@ -43,7 +43,7 @@ def case(tmp_path: Path) -> Case:
 def begin(case: Case, cluster: Cluster) -> tuple[Run, int]:
     """A run that waits in the second shard, with the first one committed; and the machine where it waits."""
     run = Run(case, "--", *cluster.flags())
-    run.wait_for_the_first_shard()
+    cluster.wait(run.first_shard_is_there, stopping.GUARD_SECONDS)
     cluster.wait(lambda: case.begun() == 1 and len(cluster.scoring()) == 1)
     (machine,) = cluster.scoring()
     return run, machine
