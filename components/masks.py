@@ -82,10 +82,17 @@ def class_ids(stored: NDArray[Any], labels: LabelSettings) -> NDArray[Any]:
     low, high = (int(stored.min()), int(stored.max())) if stored.size else (0, 0)
     if low < 0 or high >= _TABLE_SIZE:
         return _wide_class_ids(stored, labels)
-    mapped: NDArray[Any] = _table(labels.model_dump_json()).take(stored)
+    mapped = _looked_up(stored, _table(labels.model_dump_json()))
     if mapped.size and int(mapped.max()) == _unmapped(labels):
         _refuse(np.unique(stored[mapped == _unmapped(labels)]), labels)
     return mapped.astype(labels.dtype)
+
+
+def _looked_up(stored: NDArray[Any], table: NDArray[Any]) -> NDArray[Any]:
+    """The table's entry for each pixel; NumPy would make eight bytes of each pixel of one byte first."""
+    if stored.dtype == table.dtype == np.uint8:
+        return np.frombuffer(stored.tobytes().translate(table[:256].tobytes()), np.uint8).reshape(stored.shape)
+    return table.take(stored)
 
 
 def _unmapped(labels: LabelSettings) -> int:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import apache_beam as beam
+from apache_beam.coders import PickleCoder, registry
+from apache_beam.coders.coder_impl import CallbackCoderImpl
 
 from components import prefetch, tfrecord, unit_records
 from components.batching import Decoded, batches
@@ -49,6 +51,17 @@ class _ReadShard(beam.DoFn):
         return unit_batches(unit, self._settings)
 
 
+class BatchCoder(PickleCoder):
+    """Pickles a batch where it must be sent, and knows its size without.
+
+    Beam asks for the size of some of the elements between two stages; the usual answer is the length of the pickle.
+    """
+
+    def _create_impl(self) -> CallbackCoderImpl:
+        pickled = super()._create_impl()
+        return CallbackCoderImpl(pickled.encode, pickled.decode, lambda batch: batch.nbytes)
+
+
 class ReadSamples(beam.PTransform):
     """Units to batches. A unit stays in one bundle, so that its batches arrive at the writer together."""
 
@@ -58,4 +71,5 @@ class ReadSamples(beam.PTransform):
 
     def expand(self, units: beam.PCollection[Unit]) -> beam.PCollection[Batch]:
         """Redistribute the units over the workers, then read each where it lands."""
+        registry.register_coder(Batch, BatchCoder)
         return units | "SpreadUnits" >> beam.Reshuffle() | "ReadShard" >> beam.ParDo(_ReadShard(self._settings))

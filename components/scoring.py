@@ -185,7 +185,7 @@ def score_function(
     def largest_value(dtype: tf.DType) -> tf.Variable:
         return tf.Variable(float(dtype.max) if dtype.is_integer else 1.0, trainable=False)
 
-    def score(images: tf.Tensor, masks: tf.Tensor, ignored: tf.Tensor | None = None) -> Scores:
+    def score(images: tf.Tensor, masks: tf.Tensor, ignored: tf.Tensor | None) -> Scores:
         fed = inputs(images, agreement, settings, largest_value(images.dtype), transform)
         output = signature(**fed)[agreement.output_name]
         shape = tf.shape(output)
@@ -205,9 +205,11 @@ def score_function(
         return Scores(sums, pixels, ignored_pixels, low, high, tf.shape(probs)[-1], fits, shape)
 
     @cache
-    def traced(*specs: Any) -> ScoreFunction:  # noqa: ANN401 - TensorSpecs
+    def traced(*specs: Any) -> Callable[..., Scores]:  # noqa: ANN401 - TensorSpecs
+        """A function of as many tensors: with a default for another, TensorFlow would bind each call in vain."""
         largest_value(specs[0].dtype)  # made before the trace; a trace that makes a variable is done twice
-        return tf.function(score, input_signature=list(specs), autograph=False).get_concrete_function()  # type: ignore[no-any-return]
+        function = score if len(specs) == 3 else lambda images, masks: score(images, masks, None)  # noqa: PLR2004
+        return tf.function(function, input_signature=list(specs), autograph=False).get_concrete_function()  # type: ignore[no-any-return]
 
     def call(images: tf.Tensor, masks: tf.Tensor, ignored: tf.Tensor | None) -> Scores:
         given = [images, masks] if ignored is None else [images, masks, ignored]

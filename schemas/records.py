@@ -152,6 +152,11 @@ class Batch:
         """Number of samples."""
         return len(self.samples)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all images and masks."""
+        return sum(sample.nbytes for sample in self.samples)
+
 
 @dataclass(frozen=True, slots=True)
 class SampleSums:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
 from components import masks
@@ -230,6 +231,23 @@ def test_every_pixel_is_ignored_or_shifted_or_fails(values, ignore, offset):
         unknown = ", ".join(map(str, sorted(set(values) - known)[:10]))
         with pytest.raises(SampleError, match=f"the mask holds {unknown}"):
             masks.class_ids(np.array(values), settings)
+
+
+@given(
+    stored=arrays(np.uint8, array_shapes(min_dims=2, max_dims=3, min_side=0, max_side=6)),
+    mapped=st.dictionaries(st.integers(0, 255), st.one_of(st.none(), st.integers(0, 2)), max_size=6),
+    n=st.sampled_from([3, 300]),
+    flipped=st.booleans(),
+)
+def test_masks_of_one_byte_are_mapped_as_wider_ones(stored, mapped, n, flipped):
+    """Bytes are looked up on a way of their own, for any number of classes and any layout in memory."""
+    stored = stored[:, ::-1] if flipped else stored
+    settings = labels(n, mask_values={v: mapped.get(v, 1) for v in range(256)})
+    found = masks.class_ids(stored, settings)
+    wider = masks.class_ids(stored.astype(np.int32), settings)
+    assert (found.dtype, found.shape) == (wider.dtype, wider.shape)
+    np.testing.assert_array_equal(found, wider)
+    found += 0  # who gets it may write to it
 
 
 # one channel a class

@@ -177,6 +177,23 @@ def test_an_output_of_unknown_rank():
     check(scores, numpy_sums(softmax(logits), masks, hard=argmax_hard(logits)))
 
 
+@pytest.mark.parametrize("with_ignored", [False, True])
+def test_a_call_fits_the_traced_function_at_once(monkeypatch, with_ignored):
+    """One that does not is tried another way by TensorFlow, which writes out all pixels for a message first."""
+    logits, masks = draw()
+    score = scorer(tf.identity, kind="softmax_logits")
+    given = [logits, masks == 1, masks == IGNORED] if with_ignored else [logits, masks]
+    if with_ignored:
+        given[1] = np.stack([masks == c for c in range(3)], -1)
+    score(*given)
+
+    def written(_tensor):
+        pytest.fail("a tensor was written out")
+
+    monkeypatch.setattr(type(tf.constant(0)), "__repr__", written)
+    score(*given)
+
+
 # scale and size
 
 
