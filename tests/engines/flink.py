@@ -26,7 +26,8 @@ OPENED = [
     for package in ("io", "lang", "lang.reflect", "net", "nio", "text", "time", "util", "util.concurrent")
 ]
 """Packages that Flink's serializers look into, which Java keeps closed from 17 on."""
-HEARTBEAT_SECONDS = 5
+STALL_SECONDS = 60
+"""A JVM that stands still for less is busy, not lost; a killed one Flink knows by its port."""
 BEAM_POOL = "beam-pool"
 CONFIG = {
     "jobmanager.bind-host": "localhost",
@@ -36,7 +37,8 @@ CONFIG = {
     "rest.bind-address": "localhost",
     "jobmanager.rpc.address": "localhost",
     "heartbeat.interval": 1000,
-    "heartbeat.timeout": HEARTBEAT_SECONDS * 1000,
+    "heartbeat.timeout": STALL_SECONDS * 1000,
+    "pekko.ask.timeout": f"{STALL_SECONDS} s",
     "restart-strategy.type": "fixed-delay",  # Beam's batch jobs are not restarted without
     "restart-strategy.fixed-delay.attempts": 20,
     "restart-strategy.fixed-delay.delay": "1 s",

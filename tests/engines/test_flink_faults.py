@@ -20,8 +20,8 @@ from tests.engines.same_tables import assert_same, tables_of
 from tests.evaluating import evaluate
 from tests.stopping import Case, Run
 
-RESTART_SECONDS = 200
-pytestmark = pytest.mark.timeout(600)
+RESTART_SECONDS = 300
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def case(tmp_path: Path) -> Case:
 def begin(case: Case, cluster: Cluster) -> tuple[Run, int]:
     """A run that waits in the second shard, with the first one committed; and the machine where it waits."""
     run = Run(case, "--", *cluster.flags())
-    cluster.wait(run.first_shard_is_there, stopping.GUARD_SECONDS)
+    cluster.wait(run.first_shard_is_there, RESTART_SECONDS)
     cluster.wait(lambda: case.begun() == 1 and len(cluster.scoring()) == 1)
     (machine,) = cluster.scoring()
     return run, machine
