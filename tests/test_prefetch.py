@@ -30,7 +30,7 @@ def test_order_is_kept_where_later_items_are_faster():
 
 
 def test_the_next_results_are_computed_while_the_consumer_is_busy():
-    done = threading.Barrier(3, timeout=5)  # two calls in threads and the consumer
+    done = threading.Barrier(3, timeout=60)  # two calls in threads and the consumer
     results = prefetch.ordered_map(lambda i: i if i == 0 else done.wait() and i, range(3), threads=2, ahead=2)
     assert next(results) == 0
     done.wait()

@@ -162,7 +162,7 @@ class Cluster:
     def asked(self, what: str) -> Any:
         """Flink's own answer to a question of its REST API; nothing while it does not listen yet."""
         try:
-            with urllib.request.urlopen(f"http://localhost:{self._rest}/{what}", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://localhost:{self._rest}/{what}", timeout=STALL_SECONDS) as answer:
                 return json.load(answer)
         except OSError:
             return {"slots-total": 0}

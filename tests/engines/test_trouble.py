@@ -63,7 +63,7 @@ def test_a_model_that_hangs_ends_the_run_and_leaves_no_server(
     case: Case, engine_name: str, request: pytest.FixtureRequest
 ) -> None:
     flags = request.getfixturevalue(engine_name)
-    run = Run(case, "--set", "batch_timeout_seconds=5", "--", *flags)
+    run = Run(case, "--set", "batch_timeout_seconds=15", "--", *flags)
     code, errors = run.end()
     assert code == 2, errors
     _, error = errors.splitlines()
