@@ -165,6 +165,19 @@ def _resized(images: tf.Tensor, size: tf.Tensor, method: str = "bilinear") -> tf
     return tf.image.resize(images, size, method)
 
 
+def _traced(score: ScoreFunction, *specs: tf.TensorSpec) -> Callable[..., Scores]:
+    """A function of as many tensors: with a default for another, TensorFlow would bind each call in vain.
+
+    It has a name, without which TensorFlow's errors are other texts.
+    """
+
+    def score_all(images: tf.Tensor, masks: tf.Tensor) -> Scores:
+        return score(images, masks, None)
+
+    function = score if len(specs) == 3 else score_all  # noqa: PLR2004
+    return tf.function(function, input_signature=list(specs), autograph=False).get_concrete_function()  # type: ignore[no-any-return]
+
+
 def score_function(
     signature: Callable[..., dict[str, tf.Tensor]],
     agreement: Agreement,
@@ -206,10 +219,8 @@ def score_function(
 
     @cache
     def traced(*specs: Any) -> Callable[..., Scores]:  # noqa: ANN401 - TensorSpecs
-        """A function of as many tensors: with a default for another, TensorFlow would bind each call in vain."""
         largest_value(specs[0].dtype)  # made before the trace; a trace that makes a variable is done twice
-        function = score if len(specs) == 3 else lambda images, masks: score(images, masks, None)  # noqa: PLR2004
-        return tf.function(function, input_signature=list(specs), autograph=False).get_concrete_function()  # type: ignore[no-any-return]
+        return _traced(score, *specs)
 
     def call(images: tf.Tensor, masks: tf.Tensor, ignored: tf.Tensor | None) -> Scores:
         given = [images, masks] if ignored is None else [images, masks, ignored]
