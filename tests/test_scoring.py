@@ -182,9 +182,9 @@ def test_a_call_fits_the_traced_function_at_once(monkeypatch, with_ignored):
     """One that does not is tried another way by TensorFlow, which writes out all pixels for a message first."""
     logits, masks = draw()
     score = scorer(tf.identity, kind="softmax_logits")
-    given = [logits, masks == 1, masks == IGNORED] if with_ignored else [logits, masks]
-    if with_ignored:
-        given[1] = np.stack([masks == c for c in range(3)], -1)
+    given = (
+        [logits, np.stack([masks == c for c in range(3)], -1), masks == IGNORED] if with_ignored else [logits, masks]
+    )
     score(*given)
 
     def written(_tensor):
