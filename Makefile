@@ -57,6 +57,7 @@ lint: $(VENV)/.dev ## ruff: style and mistakes
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.dev ## mypy, strict on the three rooms
+	@mkdir -p .mypy && ln -sfn $(CURDIR) .mypy/dicebeam
 	$(BIN)/mypy
 
 check: lint types test test-long ## lint, types and tests: what CI runs, with deploy-check and test-engines
@@ -105,4 +106,4 @@ lock: $(VENV)/.dev ## resolve setup.py anew into the two lock files, for every s
 	for name in airflow kfp; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --output-file tests/deploy/$$name.lock tests/deploy/$$name.in; done
 
 clean: ## remove the environment, the demo and caches
-	rm -rf $(VENV) .venv-airflow .venv-kfp .deploy-tools .engines-tools $(DEMO) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .mypy $(VENV) .venv-airflow .venv-kfp .deploy-tools .engines-tools $(DEMO) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

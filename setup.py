@@ -1,4 +1,7 @@
-"""Packaging of dicebeam: the three rooms as root packages and one console script.
+"""Packaging of dicebeam: one import name for the folders of the checkout, and one console script.
+
+The checkout itself is the package `dicebeam`: `components/gate` is `dicebeam.components.gate`. A wheel with top-level
+names such as `components` would break in projects that have a folder of that name.
 
 Why each dependency is here:
 
@@ -36,8 +39,18 @@ pyspark         (engines) the Spark snippet of the docs; 400 MB and a JVM, so in
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 ROOMS = ["schemas", "schemas.*", "components", "components.*", "pipeline", "pipeline.*"]
+
+
+class BuildPackage(build_py):
+    """Build the package without setup.py, which lies in the folder that is `dicebeam`."""
+
+    def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
+        """The modules of a package, as setuptools finds them, but for this file."""
+        return [found for found in super().find_package_modules(package, package_dir) if found[1] != "setup"]
+
 
 setup(
     name="dicebeam",
@@ -47,8 +60,14 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
-    packages=find_packages(include=ROOMS),
-    package_data={room: ["py.typed", "*.sql", "templates/*"] for room in ("schemas", "components", "pipeline")},
+    cmdclass={"build_py": BuildPackage},
+    package_dir={"dicebeam": "."},
+    packages=["dicebeam", *(f"dicebeam.{room}" for room in find_packages(include=ROOMS))],
+    package_data={
+        "dicebeam": ["py.typed"],
+        "dicebeam.schemas": ["*.sql"],
+        "dicebeam.components.report": ["templates/*"],
+    },
     python_requires=">=3.11,<3.14",
     install_requires=[
         "tensorflow>=2.21,<2.22",
@@ -99,7 +118,7 @@ setup(
             "types-pyyaml>=6",
         ],
     },
-    entry_points={"console_scripts": ["dicebeam = pipeline.cli:main"]},
+    entry_points={"console_scripts": ["dicebeam = dicebeam.pipeline.cli:main"]},
     classifiers=[
         "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3.11",

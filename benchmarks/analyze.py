@@ -27,9 +27,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from benchmarks import synthetic
-from components import run_tables
-from pipeline import analysis_plan, run
-from pipeline.config import Config
+from dicebeam.components.runs import run_tables
+from dicebeam.pipeline.plans import analysis_plan
+from dicebeam.pipeline.runner import run
+from dicebeam.schemas.config.config import Config
 
 KEYS = ("image/encoded", "image/segmentation/class/encoded")
 

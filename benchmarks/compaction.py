@@ -13,9 +13,10 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from benchmarks import summary
-from components import compaction, run_files, runs_row
-from schemas import tables
-from schemas.records import Shard
+from dicebeam.components.runs import run_files, runs_row
+from dicebeam.components.samples import compaction
+from dicebeam.schemas import tables
+from dicebeam.schemas.records import Shard
 
 SLICES = 50
 

@@ -31,8 +31,8 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
-from components import bootstrap, intervals
-from components.report_rows import class_statistics
+from dicebeam.components.statistics import bootstrap, intervals
+from dicebeam.components.summary.slice_rows import class_statistics
 
 REPLICATES, POPULATION, PATIENT, MISSED = 1000, 2_000_000, 10, 0.03
 STATISTICS = ("dice_mean", "dice_pooled")

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from benchmarks.overlap import medians
-from components import dice
+from dicebeam.components import dice
 
 SHAPES = ((8, 256, 256, 4), (16, 128, 128, 20), (4, 512, 512, 1))
 

@@ -12,8 +12,8 @@ import tempfile
 import time
 
 from benchmarks.summary import write_sample_files
-from components import cases
-from components.run_files import Run
+from dicebeam.components.report import gallery_samples
+from dicebeam.components.runs.run_files import Run
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
             write_sample_files(run, args.samples, args.classes, 50, seed=seed)
         foreground = [f"class {i}" for i in range(1, args.classes)]
         held, began = _peak_mb(), time.monotonic()
-        found = [cases.find(kind, now, before, foreground, ()) for kind in ("worst", "fall")]
+        found = [gallery_samples.find(kind, now, before, foreground, ()) for kind in ("worst", "fall")]
         seconds, peak = time.monotonic() - began, _peak_mb()
     rows = 2 * args.samples * args.classes
     print(

@@ -19,15 +19,17 @@ from functools import partial
 
 import numpy as np
 
-from components import gate, measured, report_rows, slice_state
-from components.gate import Compared
-from components.hashing import id_hashes
-from components.measured import Measured
-from components.report_rows import ClassSettings
-from components.slice_state import BootstrapSettings, SampleBlock
-from schemas.gate import CheckConfig, GateConfig
-from schemas.records import SampleSums
-from schemas.verdict import INCONCLUSIVE, PASS, REGRESSED
+from dicebeam.components.gate import checks as gate
+from dicebeam.components.gate import estimates
+from dicebeam.components.gate.checks import Compared
+from dicebeam.components.gate.estimates import Measured
+from dicebeam.components.statistics.hashing import id_hashes
+from dicebeam.components.summary import slice_rows, slice_state
+from dicebeam.components.summary.slice_rows import ClassSettings
+from dicebeam.components.summary.slice_state import BootstrapSettings, SampleBlock
+from dicebeam.schemas.config.gate import CheckConfig, GateConfig
+from dicebeam.schemas.records import SampleSums
+from dicebeam.schemas.verdict import INCONCLUSIVE, PASS, REGRESSED
 
 CLASSES = ClassSettings((0, 1, 2), ("a", "b", "c"), (0, 1, 2))
 ABSENT, AREA, EASY = 0.25, 20_000, (8.0, 2.0)
@@ -79,8 +81,8 @@ def run_of(dice: np.ndarray, there: np.ndarray, scenario: Scenario) -> Measured:
     units = np.arange(len(dice)) % scenario.clusters if scenario.by_cluster else np.arange(len(dice))
     settings = BootstrapSettings(by_cluster=scenario.by_cluster)
     totals = slice_state.totals(SampleBlock(id_hashes(str(i).encode() for i in units), sums), settings)
-    rows = report_rows.report("all", totals, CLASSES, keep_replicates=True)
-    return measured.measured(rows.classes, rows.slices, rows.replicates, CLASSES.ids)
+    rows = slice_rows.report("all", totals, CLASSES, keep_replicates=True)
+    return estimates.measured(rows.classes, rows.slices, rows.replicates, CLASSES.ids)
 
 
 def night(seed: int, scenario: Scenario) -> str:

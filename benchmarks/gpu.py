@@ -18,20 +18,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import quiet
+from dicebeam.pipeline.commands import library_output
 
-quiet.load_tensorflow(verbose=False)
+library_output.load_tensorflow(verbose=False)
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from benchmarks import synthetic  # noqa: E402
 from benchmarks.throughput import evaluate_seconds  # noqa: E402
-from components import gpus, scoring  # noqa: E402
-from pipeline.config import Config  # noqa: E402
-from pipeline.plan import Plan, make_plan  # noqa: E402
-from schemas.devices import DeviceSettings  # noqa: E402
-from schemas.errors import DeviceError  # noqa: E402
+from dicebeam.components.model import score_function  # noqa: E402
+from dicebeam.components.runtime import gpus  # noqa: E402
+from dicebeam.pipeline.plans.evaluation_plan import Plan, make_plan  # noqa: E402
+from dicebeam.schemas.config.config import Config  # noqa: E402
+from dicebeam.schemas.config.devices import DeviceSettings  # noqa: E402
+from dicebeam.schemas.errors import DeviceError  # noqa: E402
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -92,7 +93,7 @@ def measure(config: Config, in_memory: int, rounds: int) -> Rates:
     settings, batch = plan.graph.score, config.batch_size
     loaded = tf.saved_model.load(config.model)
     signature = loaded.signatures[settings.agreement.signature]
-    score = scoring.score_function(signature, settings.agreement, settings.model, settings.labels)
+    score = score_function.score_function(signature, settings.agreement, settings.model, settings.labels)
     images, masks = decoded(plan, in_memory)
     floats = images.astype(np.float32) / 255.0
 

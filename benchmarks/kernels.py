@@ -28,7 +28,7 @@ QUERY = """
 def evaluate(args: argparse.Namespace, onednn: int, output: Path) -> str:
     """A run in a process of its own; returns the glob of its sample files."""
     changes = [part for each in [*args.set, f"output={output}"] for part in ("--set", each)]
-    command = [sys.executable, "-m", "pipeline.cli", "evaluate", args.config, *changes]
+    command = [sys.executable, "-m", "dicebeam", "evaluate", args.config, *changes]
     done = subprocess.run(
         command,
         env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": str(onednn)},

@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 from apache_beam.utils.multi_process_shared import MultiProcessShared
 
-from components import model_copies, process_slots
-from schemas.records import Batch, Lineage, Progress, Sample, ScoredBatch, Shard
+from dicebeam.components.model import model_copies
+from dicebeam.components.runtime import process_slots
+from dicebeam.schemas.records import Batch, Lineage, Progress, Sample, ScoredBatch, Shard
 
 
 class AtOnce:

@@ -58,7 +58,7 @@ from functools import partial
 
 import tensorflow as tf
 
-from components import dice
+from dicebeam.components import dice
 
 SHAPES = ((8, 512, 512, 20), (16, 256, 256, 5))
 

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.summary import random_sums
-from components import parquet_files, sample_rows
-from schemas import tables
-from schemas.records import Lineage, SampleKey
+from dicebeam.components.samples import sample_rows
+from dicebeam.components.storage import parquet_files
+from dicebeam.schemas import tables
+from dicebeam.schemas.records import Lineage, SampleKey
 
 SHARD = "gs://bucket/data/validation/val-00017-of-01000.tfrecord"
 LEVELS = (1, 3, 6, 9)

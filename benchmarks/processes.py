@@ -43,4 +43,4 @@ def evaluate_command(examples: str, model: str, output: str, classes: Sequence[s
     """`dicebeam evaluate` of an otherwise empty config, as a command."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as file:
         json.dump({"examples": examples, "model": model, "output": output, "classes": list(classes)}, file)
-    return [sys.executable, "-m", "pipeline.cli", "evaluate", file.name]
+    return [sys.executable, "-m", "dicebeam", "evaluate", file.name]

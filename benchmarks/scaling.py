@@ -27,9 +27,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks import processes
-from pipeline import quiet
+from dicebeam.pipeline.commands import library_output
 
-quiet.load_tensorflow(verbose=False)
+library_output.load_tensorflow(verbose=False)
 
 from benchmarks import synthetic  # noqa: E402 - only now, so that TensorFlow's notices stay away
 from tests.engines import flink  # noqa: E402

@@ -21,14 +21,14 @@ import threading
 import time
 from pathlib import Path
 
-from pipeline import quiet
+from dicebeam.pipeline.commands import library_output
 
-quiet.load_tensorflow(verbose=False)
+library_output.load_tensorflow(verbose=False)
 
 import numpy as np  # noqa: E402
 
 from benchmarks import processes, synthetic  # noqa: E402
-from components import shard_index, tfrecord  # noqa: E402
+from dicebeam.components.reading import shard_index, tfrecord  # noqa: E402
 
 SHARDS = 64
 FLAGS = ["--", "--direct_num_workers=2", "--direct_running_mode=multi_processing"]

@@ -22,14 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import processes
-from pipeline import quiet
+from dicebeam.pipeline.commands import library_output
 
-quiet.load_tensorflow(verbose=False)
+library_output.load_tensorflow(verbose=False)
 
 import numpy as np  # noqa: E402 - only now, so that TensorFlow's notices stay away
 
 from benchmarks import synthetic  # noqa: E402
-from components import query, tfrecord  # noqa: E402
+from dicebeam.components.explore import query  # noqa: E402
+from dicebeam.components.reading import tfrecord  # noqa: E402
 
 RUN_ID = "soak"
 SIZE = 32

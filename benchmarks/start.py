@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import processes
-from pipeline import quiet
+from dicebeam.pipeline.commands import library_output
 
-quiet.load_tensorflow(verbose=False)
+library_output.load_tensorflow(verbose=False)
 
 from benchmarks import synthetic  # noqa: E402 - only now, so that TensorFlow's notices stay away
 

@@ -26,18 +26,20 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks import processes
-from components import parquet_files, run_files, sample_rows
-from components.duplicates import CountDuplicates
-from components.report_rows import ClassSettings
-from components.reports import ReportSettings, WriteReports
-from components.run_files import Run
-from components.shard_records import ShardRecord
-from components.slice_state import BootstrapSettings
-from components.slicing import SliceFeature
-from components.summary import Summarize, SummarySettings
-from pipeline import options
-from schemas import tables
-from schemas.records import Lineage, SampleKey, SampleSums
+from dicebeam.components.runs import run_files
+from dicebeam.components.runs.run_files import Run
+from dicebeam.components.runs.shard_records import ShardRecord
+from dicebeam.components.samples import sample_rows
+from dicebeam.components.statistics.slicing import SliceFeature
+from dicebeam.components.storage import parquet_files
+from dicebeam.components.summary.count_duplicates import CountDuplicates
+from dicebeam.components.summary.slice_rows import ClassSettings
+from dicebeam.components.summary.slice_state import BootstrapSettings
+from dicebeam.components.summary.summarize import Summarize, SummarySettings
+from dicebeam.components.summary.write_tables import ReportSettings, WriteReports
+from dicebeam.pipeline.runner import options
+from dicebeam.schemas import tables
+from dicebeam.schemas.records import Lineage, SampleKey, SampleSums
 
 FILES, PIXELS = 16, 512 * 512
 

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components import tfrecord
+from dicebeam.components.reading import tfrecord
 
 CLASSES = ("background", "a", "b", "c", "d")
 

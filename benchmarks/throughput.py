@@ -15,17 +15,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline import quiet
+from dicebeam.pipeline.commands import library_output
 
-quiet.load_tensorflow(verbose=False)
+library_output.load_tensorflow(verbose=False)
 
 import tensorflow as tf  # noqa: E402
 
 from benchmarks import synthetic  # noqa: E402
-from components import scoring, tfrecord  # noqa: E402
-from pipeline import run  # noqa: E402
-from pipeline.config import Config  # noqa: E402
-from pipeline.plan import Plan, make_plan  # noqa: E402
+from dicebeam.components.model import score_function  # noqa: E402
+from dicebeam.components.reading import tfrecord  # noqa: E402
+from dicebeam.pipeline.plans.evaluation_plan import Plan, make_plan  # noqa: E402
+from dicebeam.pipeline.runner import run  # noqa: E402
+from dicebeam.schemas.config.config import Config  # noqa: E402
 
 KEYS = ("image/encoded", "image/segmentation/class/encoded")
 
@@ -48,7 +49,7 @@ def evaluate_seconds(plan: Plan) -> float:
     return max(file.stat().st_ctime for file in files) - min(began)
 
 
-def loop_seconds(plan: Plan, score: scoring.ScoreFunction, batch_size: int) -> float:
+def loop_seconds(plan: Plan, score: score_function.ScoreFunction, batch_size: int) -> float:
     """The hand-written loop."""
 
     def decode(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
@@ -97,7 +98,7 @@ def main() -> None:
         plan = make_plan(config, None, [])
         loaded = tf.saved_model.load(model)
         settings = plan.graph.score
-        score = scoring.score_function(
+        score = score_function.score_function(
             loaded.signatures["serving_default"], settings.agreement, settings.model, settings.labels
         )
         evaluate_seconds(plan)

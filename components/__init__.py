@@ -1,1 +1,1 @@
-"""What is done to the data: one job a file. May import from schemas, never from pipeline."""
+"""What is done to the data, a room for each job; Dice, its losses and its metrics stand in the hall."""

@@ -24,10 +24,10 @@ from typing import Unpack
 
 import tensorflow as tf
 
-from components.dice_inputs import InputOptions, Pixels, prepare
-from components.dice_sums import Reduction, Weights, class_mean, dice_ratio, safe_ratio, soft_sums, weigh
-from components.overlap import Overlap, overlap
-from components.pixel_sums import sum_pixels
+from .kernels.inputs import InputOptions, Pixels, prepare
+from .kernels.overlap import Overlap, overlap
+from .kernels.pixel_sums import sum_pixels
+from .kernels.reductions import Reduction, Weights, class_mean, dice_ratio, safe_ratio, soft_sums, weigh
 
 __all__ = [
     "Overlap",

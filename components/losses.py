@@ -13,9 +13,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components import dice
-from components.dice_inputs import FromLogits, InputOptions, whole_ids
-from components.dice_sums import class_mean
+from . import dice
+from .kernels.inputs import FromLogits, InputOptions, whole_ids
+from .kernels.reductions import class_mean
 
 
 class _PerSample(keras.losses.Loss):

@@ -6,8 +6,8 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from components import dice
-from components.dice_inputs import FromLogits, InputOptions, prepare, whole_ids
+from . import dice
+from .kernels.inputs import FromLogits, InputOptions, prepare, whole_ids
 
 
 @keras.saving.register_keras_serializable(package="dicebeam")

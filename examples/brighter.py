@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from components import tfrecord
+from dicebeam.components.reading import tfrecord
 
 
 def brighten(example: bytes, factor: float) -> bytes:

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components import tfrecord
+from dicebeam.components.reading import tfrecord
 
 CLASSES = ("background", "disc", "square")
 SIZE, SAMPLES, SHARDS, SEED = 32, 160, 2, 30

@@ -29,9 +29,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dicebeam.pipeline import cli
+from dicebeam.pipeline.config import config_file
+from dicebeam.pipeline.nightly import verdict as gating
+from dicebeam.schemas.verdict import GateVerdict
 from examples import night_data
-from pipeline import cli, config_file, gating
-from schemas.verdict import GateVerdict
 
 FIRST = "night-01"
 

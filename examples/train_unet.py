@@ -23,9 +23,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components import losses, metrics
-from pipeline import config_file, run
-from pipeline.plan import make_plan
+from dicebeam.components import losses, metrics
+from dicebeam.pipeline.config import config_file
+from dicebeam.pipeline.plans.evaluation_plan import make_plan
+from dicebeam.pipeline.runner import run
 
 SIDE, CLASSES = 64, 2
 LOSSES = {

@@ -25,10 +25,11 @@ from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 from tfx_bsl.public import tfxio
 
-from components import losses
+from dicebeam.components import losses
+from dicebeam.pipeline.config import config_file
+from dicebeam.pipeline.plans.evaluation_plan import make_plan
+from dicebeam.pipeline.runner import run
 from examples import train_unet
-from pipeline import config_file, run
-from pipeline.plan import make_plan
 
 SIDE, CLASSES = train_unet.SIDE, train_unet.CLASSES
 IMAGE, MASK = "image/encoded", "image/segmentation/class/encoded"

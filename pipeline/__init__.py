@@ -1,1 +1,1 @@
-"""How the parts are joined and started: config, runner options, graph, command line."""
+"""How the parts are joined and started; `cli` is the command line."""

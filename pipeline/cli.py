@@ -11,9 +11,10 @@ from typing import Annotated
 
 import typer
 
-from pipeline import analyze_commands, ending, gate_commands, preflight_commands, safe_text, terminal
-from pipeline.arguments import ConfigPath, Overrides, RequireGpu, Verbose, with_gpu
-from schemas.errors import UnfinishedRunError
+from ..components.wording import safe_text
+from ..schemas.errors import UnfinishedRunError
+from .commands import analyze, gate, interrupts, preflight, terminal
+from .commands.arguments import ConfigPath, Overrides, RequireGpu, Verbose, with_gpu
 
 app = typer.Typer(
     name="dicebeam",
@@ -50,7 +51,8 @@ def evaluate(
 ) -> None:
     """Score every sample and class of a data set. Flags after -- go to Beam."""
     with terminal.exits(verbose=verbose):
-        from pipeline import config_file, evaluating
+        from .commands import evaluate as evaluating
+        from .config import config_file
 
         settings = config_file.load(config, overrides or ())
         flags = with_gpu(context.obj, require_gpu=require_gpu)
@@ -68,12 +70,14 @@ def summarize(
 ) -> None:
     """Make a run's tables again from its committed samples, without the model. Flags after -- go to Beam."""
     with terminal.exits(verbose=verbose):
-        from pipeline import config_file, quiet
+        from .commands import library_output
+        from .config import config_file
 
         settings = config_file.load(config, overrides or ())
-        quiet.set_logging(verbose=verbose)
-        from pipeline import console as printing
-        from pipeline import run, summary_plan
+        library_output.set_logging(verbose=verbose)
+        from .console import run_console as printing
+        from .plans import summary_plan
+        from .runner import run
 
         try:
             outcome = run.execute(summary_plan.make_plan(settings, run_id, context.obj))
@@ -93,12 +97,13 @@ def compact(
 ) -> None:
     """Merge the sample files of a finished run into few; nothing is scored. Flags after -- go to Beam."""
     with terminal.exits(verbose=verbose):
-        from pipeline import compact as compacting
-        from pipeline import config_file, quiet
-        from pipeline import console as printing
+        from .commands import library_output
+        from .config import config_file
+        from .console import run_console as printing
+        from .plans import compaction as compacting
 
         settings = config_file.load(config, overrides or ())
-        quiet.set_logging(verbose=verbose)
+        library_output.set_logging(verbose=verbose)
         try:
             done = compacting.compact(settings, run_id, context.obj)
         except UnfinishedRunError:
@@ -124,7 +129,7 @@ def query(
 ) -> None:
     """Ask the tables and views with DuckDB's SQL; read-only."""
     with terminal.exits(verbose=verbose):
-        from pipeline import ask
+        from .commands import query as ask
 
         ask.answer(ask.Question(output, sql, form, out, allow_files), terminal.console(), terminal.say)
 
@@ -137,10 +142,10 @@ def demo(
 ) -> None:
     """Make a small data set, two models and a config to try everything with."""
     with terminal.exits(verbose=verbose):
-        from pipeline import quiet
+        from .commands import library_output
 
-        quiet.load_tensorflow(verbose=verbose)
-        from components import demo as making
+        library_output.load_tensorflow(verbose=verbose)
+        from ..components.explore import demo as making
 
         path = making.make(folder, samples)
         terminal.console().print(
@@ -157,19 +162,19 @@ def inspect(
 ) -> None:
     """Show a TFRecord's features, or a SavedModel's signatures."""
     with terminal.exits(verbose=verbose):
-        from pipeline import quiet
+        from .commands import library_output
 
-        quiet.load_tensorflow(verbose=verbose)
-        from components import inspection
-        from pipeline import console as printing
+        library_output.load_tensorflow(verbose=verbose)
+        from ..components.explore import inspection
+        from .console import run_console as printing
 
         title, columns, rows = inspection.inspect(path)
         terminal.console().print(safe_text.escaped(title), highlight=False, markup=False, soft_wrap=True)
         terminal.console().print(printing.rows_table(columns, rows))
 
 
-_others: list[Callable[..., None]] = [analyze_commands.analyze, preflight_commands.preflight]
-for _command in (*gate_commands.COMMANDS, *_others):
+_others: list[Callable[..., None]] = [analyze.analyze, preflight.preflight]
+for _command in (*gate.COMMANDS, *_others):
     app.command()(_command)
 
 
@@ -184,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=own, prog_name="dicebeam", obj=flags)
     except SystemExit as end:
-        ending.leave(end.code)
+        interrupts.leave(end.code)
         raise
 
 

@@ -1,4 +1,1 @@
-"""What the data is: the tf.Example contract in, the Parquet contract out, errors and records.
-
-Nothing here imports Beam or TensorFlow.
-"""
+"""What the data is: records in, tables out, the config, errors; neither Beam nor TensorFlow is known here."""

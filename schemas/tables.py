@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from schemas import datasets
-from schemas.errors import ConfigError
+from . import datasets
+from .errors import ConfigError
 
 SCHEMA_VERSION = "1"
 OF_A_RUN = ("samples", "classes", "slices", "histograms", "replicates", "failures", "runs")

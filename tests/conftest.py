@@ -31,7 +31,7 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def nights(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, "dict[str, pd.DataFrame]"]:
     """Thirty nights of tables: their folder, and each table as a data frame."""
-    from tests import history  # noqa: PLC0415 - imports what most tests do without
+    from tests.support import history  # noqa: PLC0415 - imports what most tests do without
 
     output = str(tmp_path_factory.mktemp("nights") / "reports")
     return output, history.make(output)
@@ -40,7 +40,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, "dict[str, pd
 @pytest.fixture(scope="session")
 def made_transform(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The folder of a transform that tensorflow-transform made: it takes seconds, so there is one for all tests."""
-    from tests import transforming  # noqa: PLC0415 - as above
+    from tests.support import transforming  # noqa: PLC0415 - as above
 
     labelled = [transforming.record(index, label=index % 3) for index in range(6)]
     return transforming.analyze(tmp_path_factory.mktemp("tft"), labelled)
@@ -49,7 +49,7 @@ def made_transform(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def remote(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """What is in buckets that are kept in memory, by path; it begins empty."""
-    from tests import memory_storage  # noqa: PLC0415 - as above
+    from tests.support import memory_storage  # noqa: PLC0415 - as above
 
     return memory_storage.install(monkeypatch)
 

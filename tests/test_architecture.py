@@ -5,11 +5,11 @@ import json
 import subprocess
 import sys
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.support.paths import ROOT
+
 ROOMS = ("schemas", "components", "pipeline")
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).glob("*.py"))
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 250, 40

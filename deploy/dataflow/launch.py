@@ -20,7 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     import apache_beam as beam  # noqa: PLC0415 - after the parameters have been checked
     from apache_beam.io.filesystems import FileSystems  # noqa: PLC0415
 
-    from pipeline import config_file, plan  # noqa: PLC0415
+    from dicebeam.pipeline.config import config_file  # noqa: PLC0415
+    from dicebeam.pipeline.plans import evaluation_plan  # noqa: PLC0415
 
     overrides = [f"{key}={value}" for key in ("model", "examples", "output") if (value := getattr(given, key))]
     with tempfile.TemporaryDirectory() as folder:
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with FileSystems.open(given.config) as file:
             local.write_bytes(file.read())
         settings = config_file.load(str(local), overrides)
-    made = plan.make_plan(settings, given.run_id or None, flags)
+    made = evaluation_plan.make_plan(settings, given.run_id or None, flags)
     pipeline = beam.Pipeline(options=made.options)
     made.wire(pipeline)
     pipeline.run()

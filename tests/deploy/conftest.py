@@ -1,11 +1,10 @@
 """The tools of deploy/ that need environments of their own, which `make deploy-check` makes."""
 
 import os
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
 
 
 def _python(name):

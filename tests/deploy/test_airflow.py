@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.stub_command import CODES, Stub, of_a_night
+from tests.support.paths import ROOT
+from tests.support.stub_command import CODES, Stub, of_a_night
 
-DAG = Path(__file__).parents[2] / "deploy" / "airflow_dag.py"
+DAG = ROOT / "deploy" / "airflow_dag.py"
 KILLED = 143
 
 

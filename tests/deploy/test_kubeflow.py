@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.stub_command import CODES, Stub
+from tests.support.paths import ROOT
+from tests.support.stub_command import CODES, Stub
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
+DEPLOY = ROOT / "deploy"
 
 
 def test_the_compiled_pipeline_is_that_of_its_source(kfp_python, tmp_path):

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from pipeline.run import Outcome
-from tests.evaluating import table
+from dicebeam.pipeline.runner.run import Outcome
+from tests.support.evaluating import table
 
 TABLES = ("samples", "classes", "slices", "histograms", "replicates", "failures")
 OF_THE_ATTEMPT = {"started", "finished", "seconds", "samples_per_second", "config", "runner"}

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 TOOLS = ROOT / ".engines-tools"
 PRISM = TOOLS / "prism"
 START_SECONDS = 120

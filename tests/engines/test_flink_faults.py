@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import config_file, run, summary_plan
-from tests import stopping
+from dicebeam.pipeline.config import config_file
+from dicebeam.pipeline.plans import summary_plan
+from dicebeam.pipeline.runner import run
 from tests.engines import flink, servers
 from tests.engines.flink import Cluster
 from tests.engines.same_tables import assert_same, tables_of
-from tests.evaluating import evaluate
-from tests.stopping import Case, Run
+from tests.support import stopping
+from tests.support.evaluating import evaluate
+from tests.support.stopping import Case, Run
 
 RESTART_SECONDS = 300
 pytestmark = pytest.mark.timeout(900)

@@ -11,14 +11,16 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from components import tfrecord
-from pipeline import run, summary_plan, terminal
-from pipeline.config import Config
-from pipeline.run import Outcome
-from tests import builders
+from dicebeam.components.reading import tfrecord
+from dicebeam.pipeline.commands import terminal
+from dicebeam.pipeline.plans import summary_plan
+from dicebeam.pipeline.runner import run
+from dicebeam.pipeline.runner.run import Outcome
+from dicebeam.schemas.config.config import Config
 from tests.engines import servers
 from tests.engines.same_tables import assert_same, tables_of
-from tests.evaluating import evaluate
+from tests.support import builders
+from tests.support.evaluating import evaluate
 
 SHARDS, GUARD_SECONDS = 6, 280
 SITES, OTHER_SLICES = ["north", "south", "süd/=\n"], ["scanner", ["scanner", "site"]]
@@ -74,7 +76,7 @@ def expected(settings: dict[str, Any]) -> tuple[dict[str, pd.DataFrame], dict[st
 
 
 def command(config: Path, flags: list[str]) -> "subprocess.CompletedProcess[str]":
-    whole = [sys.executable, "-m", "pipeline.cli", "evaluate", str(config), "--run-id", "r1", "--", *flags]
+    whole = [sys.executable, "-m", "dicebeam", "evaluate", str(config), "--run-id", "r1", "--", *flags]
     return subprocess.run(
         whole,
         cwd=servers.ROOT,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import run
-from tests import dataflow
-from tests.dataflow import ROOT
-from tests.evaluating import evaluate, table
+from dicebeam.pipeline.runner import run
+from tests.support import dataflow
+from tests.support.dataflow import ROOT
+from tests.support.evaluating import evaluate, table
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +43,10 @@ def test_what_is_staged_runs_with_the_wheel_alone(installed: Path, tmp_path: Pat
     assert done.returncode == 0, done.stderr[-3000:]
     where, kinds, state = done.stdout.splitlines()
     assert Path(where).is_relative_to(installed)
-    assert {"components.samples", "components.sample_files", "components.shards", "components.summary"} <= set(
-        kinds.split()
-    )
+    assert {
+        f"dicebeam.components.{name}"
+        for name in ("reading.read_samples", "samples.write_samples", "reading.find_shards", "summary.summarize")
+    } <= set(kinds.split())
     assert state == "DONE"
     found = run.outcome(submitted.plan.run)
     expected = evaluate({**submitted.settings, "output": f"{tmp_path}/expected"}, "n1")

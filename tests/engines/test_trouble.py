@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import stopping
 from tests.engines import servers
-from tests.stopping import INTERRUPTED, Case, Run, check_it_goes_on
+from tests.support import stopping
+from tests.support.stopping import INTERRUPTED, Case, Run, check_it_goes_on
 
 EMBEDDED = ["--runner=PortableRunner", "--job_endpoint=embed"]
 NOWHERE = "localhost:1"

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tests.builders import example_of, png
+from tests.support.builders import example_of, png
 
 SIZE = (8, 7)
 """Long enough lists of numbers for every way of reading them."""

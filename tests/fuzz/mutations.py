@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from components import image_headers, tfrecord
+from dicebeam.components.decoding import image_headers
+from dicebeam.components.reading import tfrecord
 
 BYTES = (0, 1, 0x7F, 0x80, 0xFF)
 NUMBERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**63 - 1, 2**63, 2**64 - 1)

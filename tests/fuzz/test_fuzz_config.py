@@ -10,13 +10,13 @@ import yaml
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from pipeline import config_file
-from pipeline.config import Config
-from pipeline.plan import make_plan
-from schemas.errors import ConfigError, DicebeamError
-from tests import builders
+from dicebeam.pipeline.config import config_file
+from dicebeam.pipeline.plans.evaluation_plan import make_plan
+from dicebeam.schemas.config.config import Config
+from dicebeam.schemas.errors import ConfigError, DicebeamError
 from tests.fuzz import corpus, mutations
 from tests.fuzz.driver import SECONDS, Target, fuzz
+from tests.support import builders
 
 TEXT = b"""examples: data/*.tfrecord
 model: models/m

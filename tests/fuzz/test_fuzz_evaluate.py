@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from schemas.errors import DicebeamError, ReportError
-from tests import builders
-from tests.evaluating import evaluate, table
+from dicebeam.schemas.errors import DicebeamError, ReportError
 from tests.fuzz import corpus, mutations
 from tests.fuzz.driver import Target, fuzz
+from tests.support import builders
+from tests.support.evaluating import evaluate, table
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components import decoding, examples, image_headers, images, masks, sample_rows, tfrecord
-from components.decoding import DecodeSettings
-from schemas.errors import SampleError
-from schemas.features import PRESETS, FeatureKeys
-from schemas.labels import LabelSettings
-from schemas.records import Failure, Lineage, Sample
+from dicebeam.components.decoding import decode_record, image_headers, images, masks, tf_examples
+from dicebeam.components.decoding.decode_record import DecodeSettings
+from dicebeam.components.reading import tfrecord
+from dicebeam.components.samples import sample_rows
+from dicebeam.schemas.config.features import PRESETS, FeatureKeys
+from dicebeam.schemas.config.labels import LabelSettings
+from dicebeam.schemas.errors import SampleError
+from dicebeam.schemas.records import Failure, Lineage, Sample
 from tests.fuzz import corpus, mutations
 from tests.fuzz.driver import Target, fuzz
 
@@ -92,7 +94,7 @@ def check_record(data: bytes, rng: random.Random) -> None:
     check_parse(data)
     fitting = [s for s in SETTINGS if s.features.image.key.encode() in data]
     settings = rng.choice(fitting or SETTINGS)
-    outcome = decoding.decode(tfrecord.Record(Lineage("s", 0, 0), data, len(data)), settings)
+    outcome = decode_record.decode(tfrecord.Record(Lineage("s", 0, 0), data, len(data)), settings)
     if isinstance(outcome, Failure):
         assert outcome.stage in STAGES
         sample_rows.failure_table([outcome])
@@ -119,7 +121,7 @@ def check_record(data: bytes, rng: random.Random) -> None:
 def check_parse(data: bytes) -> None:
     """What protobuf reads is read the same, or refused."""
     try:
-        found = examples.parse(data)
+        found = tf_examples.parse(data)
     except SampleError:
         return
     try:

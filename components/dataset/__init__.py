@@ -1,0 +1,1 @@
+"""What `dicebeam analyze` measures of a data set, and the transform that it leaves."""

@@ -1,0 +1,1 @@
+"""From the bytes of one record to a sample: image, mask, lineage."""

@@ -1,0 +1,1 @@
+"""`query`, `inspect` and `demo`: a look at tables, records and models."""

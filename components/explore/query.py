@@ -1,0 +1,180 @@
+"""SQL over the tables of an output folder, with DuckDB, read-only: the tables, and the views of schemas/views.sql."""
+
+import glob
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from ...schemas import tables
+from ...schemas.errors import ConfigError, ReportError
+from ..storage import filesystems
+from . import sql_views
+
+BATCH_ROWS = 10_000
+VIEWS = """
+SELECT v.view_name AS "view", v.comment AS "rows", c.column_name AS "column", c.data_type AS "type"
+FROM duckdb_views() AS v JOIN duckdb_columns() AS c ON c.table_oid = v.view_oid
+WHERE NOT v.internal ORDER BY v.view_oid, c.column_index"""
+_TYPES = {pa.string(): "VARCHAR", pa.int32(): "INTEGER", pa.int64(): "BIGINT", pa.float64(): "DOUBLE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Column names and rows."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+
+
+def query(output: str, sql: str, *, allow_files: bool = False) -> Result:
+    """Run a statement over the tables and views of an output folder; all of its rows, in memory.
+
+    Beside a table's columns every table has the partition keys `eval_date` (DATE) and `run_id`. The statement
+    can read nothing but what really lies in the output folder, unless `allow_files` says that it may read other
+    files and addresses; it never writes.
+
+    Raises:
+        ReportError: if there are no tables. ConfigError: if the statement is wrong.
+    """
+    with _asking(output, sql, allow_files=allow_files) as connection:
+        cursor = connection.execute(sql)
+        return Result([column[0] for column in cursor.description or []], cursor.fetchall())
+
+
+@contextmanager
+def reading(output: str, sql: str, *, allow_files: bool = False) -> Iterator[pa.RecordBatchReader]:
+    """The rows of a statement as `query` takes it, in batches that are made as they are read.
+
+    Raises:
+        ReportError: if there are no tables. ConfigError: if the statement is wrong, also inside the block.
+    """
+    with _asking(output, sql, allow_files=allow_files) as connection:
+        rows = connection.sql(sql).to_arrow_reader(BATCH_ROWS)
+        yield pa.RecordBatchReader.from_batches(rows.schema, _batches(rows))
+
+
+def _batches(rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """The batches; what Arrow makes an OSError of is DuckDB's, and no fault of a file that they are written to."""
+    try:
+        yield from rows
+    except OSError as error:
+        msg = f"the query failed: {error}"
+        raise ConfigError(msg) from error
+
+
+@contextmanager
+def _asking(output: str, sql: str, *, allow_files: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    try:
+        _check_reads_only(sql)
+        with connect(output, sql, allow_files=allow_files) as connection:
+            yield connection
+    except duckdb.Error as error:
+        msg = f"the query failed: {error}"
+        raise ConfigError(msg) from error
+
+
+def _check_reads_only(sql: str) -> None:
+    """One SELECT (also written as FROM, DESCRIBE, SUMMARIZE or SHOW), or its plan.
+
+    DuckDB can be kept from reading elsewhere, but where it can read it can write: COPY, ATTACH and EXPORT
+    would put files between the tables.
+    """
+    statements = duckdb.extract_statements(sql)
+    kinds = [statement.type for statement in statements]
+    plan = kinds == [duckdb.StatementType.EXPLAIN] and not re.search("analy[sz]e", sql, re.IGNORECASE)
+    if kinds != [duckdb.StatementType.SELECT] and not plan:
+        has = ", ".join(kind.name for kind in kinds) or "nothing"
+        msg = f"expected one SELECT, because the tables are read only, but got {has}"
+        raise ConfigError(msg)
+
+
+def connect(output: str, sql: str = "", *, allow_files: bool = False) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB with the tables and views, and that can open nothing else unless it is allowed to.
+
+    With a statement, it has those that the statement can be about.
+
+    Raises:
+        ReportError: if the folder has neither a `runs` nor a `datasets` table.
+    """
+    root = filesystems.absolute(output).rstrip("/")
+    if filesystems.is_remote(root):
+        msg = f"expected a local folder, but got {root!r}: copy the tables, or query them where they are"
+        raise ConfigError(msg)
+    present = [name for name in tables.TABLES if filesystems.below(f"{root}/{name}", "*/*/*.parquet")]
+    if not {"runs", "datasets"} & set(present):
+        msg = f"expected the tables of a run in {root!r}, but there is no complete run, nor an analysis"
+        raise ReportError(msg)
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET python_enable_replacements = false")  # no variable of this program is a table
+    connection.execute("SET parquet_metadata_cache = true")  # each view opens the files of its tables
+    _make_views(connection, root, present, sql_views.mentioned(sql, set(present)))
+    if not allow_files:
+        _shut_in(connection, root)
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def _make_views(connection: duckdb.DuckDBPyConnection, root: str, present: list[str], wanted: set[str]) -> None:
+    """The wanted tables that are there, and views whose tables are, each with a comment of what a row is."""
+    comments = {name: tables.ROWS[name] for name in present if name in wanted}
+    for name in comments:
+        rows = _rows(root, name)
+        connection.execute(f"CREATE VIEW {name} AS SELECT *{_missing(connection, name, rows)} FROM ({rows})")  # noqa: S608
+    for view in sql_views.possible(set(present), set(tables.TABLES)):
+        if view.name in wanted:
+            connection.execute(view.statement)
+            comments[view.name] = view.rows
+    for name, comment in comments.items():
+        connection.execute(f"COMMENT ON VIEW {name} IS '{_quoted(comment)}'")
+
+
+def _rows(root: str, table: str) -> str:
+    """SQL for every row of a table beside its partition keys.
+
+    DuckDB takes any `key=value` in the whole path for a partition key, one of the output's own path first; where
+    that has one, the keys are cut out of the files' names, at the price of reading files that a filter leaves out.
+    """
+    pattern = _quoted(f"{glob.escape(root)}/{table}/*/*/*.parquet")
+    if "=" not in root:
+        return (
+            f"SELECT * FROM read_parquet('{pattern}', hive_partitioning = true, "  # noqa: S608
+            "hive_types = {'eval_date': DATE, 'run_id': VARCHAR}, union_by_name = true)"
+        )
+    part = "regexp_extract(\"/file\", '/eval_date=([^/]*)/run_id=([^/]*)/[^/]*$', {})"  # no column has a "/"
+    return (
+        f'SELECT * EXCLUDE ("/file"), {part.format(1)}::DATE AS eval_date, {part.format(2)} AS run_id '  # noqa: S608
+        f"FROM read_parquet('{pattern}', hive_partitioning = false, filename = '/file', union_by_name = true)"
+    )
+
+
+def _missing(connection: duckdb.DuckDBPyConnection, table: str, rows: str) -> str:
+    """SQL for the columns that no file has, because an older version wrote them all: they are NULL."""
+    there = {row[0] for row in connection.execute(f"DESCRIBE {rows}").fetchall()}
+    schema = tables.FIXED.get(table, tables.samples_schema([]))
+    absent = [field for field in schema if field.name not in there]
+    return "".join(f", NULL::{_TYPES.get(field.type, 'TIMESTAMPTZ')} AS {field.name}" for field in absent)
+
+
+def _shut_in(connection: duckdb.DuckDBPyConnection, root: str) -> None:
+    """Nothing outside a folder can be opened, links out of it included, and no extension fetched."""
+    # DuckDB holds the pattern against these as well as the files
+    quoted = ", ".join(f"'{_quoted(folder)}'" for folder in (root, glob.escape(root)))
+    connection.execute(f"SET allowed_directories = [{quoted}]")
+    connection.execute("SET autoinstall_known_extensions = false")
+    connection.execute("SET autoload_known_extensions = false")
+    connection.execute("SET enable_external_access = false")
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
+
+
+def views(output: str) -> Result:
+    """Every table and view with its columns and their types, tables first."""
+    return query(output, VIEWS)

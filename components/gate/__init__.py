@@ -1,0 +1,1 @@
+"""Deciding: a run against limits and against its baseline."""

@@ -1,0 +1,114 @@
+"""Which run a run is compared with, and whether it can be."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..runs import config_difference
+from ..runs.run_tables import FinishedRun
+
+BLESSED, PREVIOUS = "blessed", "previous"
+DONE = "done"
+
+
+def find(
+    kind: str, tonight: FinishedRun, runs: Sequence[FinishedRun], blessed: Sequence[str], *, common: bool = False
+) -> tuple[FinishedRun | None, str]:
+    """The baseline, and if there is none, why.
+
+    Args:
+        kind: `blessed`, the run that was blessed last; `previous`, the last finished run of another model, or with
+            another transform before it, on the same data, whose failures were within its budget; or a run id.
+        tonight: the run that is held against it, which is never its own baseline.
+        runs: every finished run, the last one first.
+        blessed: ids of blessed runs, the one that was blessed last first.
+        common: whether the samples that both have are compared, so that, if there is no previous run on the same data,
+            the last one of the same config will do.
+    """
+    others = {past.run_id: past for past in runs if past.run_id != tonight.run_id}
+    if kind == BLESSED:
+        found = next((others[run_id] for run_id in blessed if run_id in others), None)
+        return found, "no run is blessed yet; bless one by hand: dicebeam gate CONFIG.yaml --bless RUN_ID"
+    if kind == PREVIOUS:
+        earlier = [past for past in others.values() if past.finished <= tonight.finished and _is_other(past, tonight)]
+        found = next((past for past in earlier if same_data(past.row, tonight.row)), None)
+        if found is None and common:
+            found = next((past for past in earlier if _same_config(past, tonight)), None)
+        return found, "no finished run of another model on the same data is there yet"
+    return others.get(kind), f"there is no other finished run {kind!r}"
+
+
+def _is_other(past: FinishedRun, tonight: FinishedRun) -> bool:
+    return bool(past.row["status"] == DONE and _scored_by(past.row) != _scored_by(tonight.row))
+
+
+def _scored_by(row: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Fingerprints of the model and of the transform before it, which together are what is judged."""
+    return row["model_fingerprint"], row.get("transform_fingerprint")
+
+
+def _same_config(past: FinishedRun, tonight: FinishedRun) -> bool:
+    return bool(past.row["config_fingerprint"] == tonight.row["config_fingerprint"])
+
+
+def unlike(now: Mapping[str, Any], before: Mapping[str, Any], not_scoring: set[str], *, common: bool) -> list[str]:
+    """Why two runs cannot be compared, a line each; empty if they can.
+
+    Args:
+        now: the `runs` row of a run.
+        before: that of its baseline.
+        not_scoring: config keys that do not decide the rows of `samples`.
+        common: whether the samples that both have scored are compared, so that the others may differ.
+    """
+    found = []
+    if before["status"] != DONE:
+        found.append(f"the baseline's status is {before['status']}")
+    if now["config_fingerprint"] != before["config_fingerprint"]:
+        differs = difference(before["config"], now["config"], not_scoring)
+        found.append(f"the baseline was scored with another config: {differs}")
+    elif not same_data(now, before):  # another config makes other rows, and so another fingerprint, of the same data
+        if not common:
+            counts = f"{before['scored']:,} samples scored then, {now['scored']:,} now"
+            found.append(
+                f"the data are not the same (sample ids or true masks differ; {counts}); "
+                "gate.common_samples: true compares the samples that both have"
+            )
+        elif now["duplicate_ids"] or before["duplicate_ids"]:
+            found.append("the data are not the same, and samples that share an id cannot be told apart")
+    return found
+
+
+def other_transform(now: Mapping[str, Any], before: Mapping[str, Any]) -> str | None:
+    """What is to be said of two runs with different transforms before their models; None where they have the same.
+
+    Such runs can be compared, as those of two models can: the transform is a part of what is judged.
+    """
+    (model, transform), (model_then, transform_then) = _scored_by(now), _scored_by(before)
+    if transform == transform_then:
+        return None
+    names = [
+        f"{row.get('transform')} ({found[:12]})" if found else "none"
+        for row, found in ((before, transform_then), (now, transform))
+    ]
+    whose = "the model is the same" if model == model_then else "the model is another one too"
+    return f"the transform is another one: {' -> '.join(names)}; {whose}"
+
+
+def same_model(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether two runs have the same model and the same transform before it, as far as they say."""
+    return now["model_fingerprint"] is not None and _scored_by(now) == _scored_by(before)
+
+
+def same_data(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether two runs have scored the same ids with the same true masks, as far as they say."""
+    return now["data_fingerprint"] is not None and now["data_fingerprint"] == before["data_fingerprint"]
+
+
+def difference(then: str, now: str, not_scoring: set[str]) -> str:
+    """What differs between two configs that score differently, as JSON each."""
+    differs = config_difference.summary(_scoring(then, not_scoring), _scoring(now, not_scoring))
+    return differs or "in its slice features, or in what another version of dicebeam made of it"
+
+
+def _scoring(config: str, not_scoring: set[str]) -> str:
+    return json.dumps({key: value for key, value in json.loads(config).items() if key not in not_scoring})

@@ -1,0 +1,112 @@
+"""What the gate says of its checks, a line each."""
+
+from collections.abc import Mapping
+
+from ...schemas import verdict as verdicts
+from ...schemas.config.gate import rises
+from ...schemas.summary import ALL
+from ...schemas.verdict import CheckVerdict
+from .check_items import Item
+
+_WORDS = {"absent_left_out": "left out", "absent_counts_as_1": "counted as 1", "absent_counts_as_0": "counted as 0"}
+_LEAST_P = 1e-4
+
+
+def subject(item: Item) -> str:
+    """What an item is about: `dice_mean of car in site=A`."""
+    return _subject(item.check.metric, item.class_name, item.slice)
+
+
+def _subject(metric: str, class_name: str | None, name: str) -> str:
+    of_class = f" of {class_name}" if class_name is not None else ""
+    return metric + of_class + (f" in {name}" if name != ALL else "")
+
+
+def number(value: float) -> str:
+    """Four decimals, or one for large numbers such as samples per second."""
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"  # noqa: PLR2004
+
+
+def absolute(item: Item, value: float, *, outside: bool) -> str:
+    """Of a value and a limit."""
+    side = {("min", True): "below", ("min", False): "not below", ("max", True): "above", ("max", False): "not above"}
+    return f"{subject(item)} is {number(value)}, {side[item.limit, outside]} {item.threshold:g}"
+
+
+def change_of_run(item: Item, apart: float, worse: float) -> str:
+    """Of a change that has no statistics."""
+    beyond = "more than" if worse > item.threshold else "within"
+    return f"{subject(item)} {_moved(apart)} compared with the baseline, {beyond} the margin {item.threshold:g}"
+
+
+def relative(check: CheckVerdict) -> str:
+    """Of a difference that was tested."""
+    apart, low, high = check.difference or 0.0, check.low or 0.0, check.high or 0.0
+    p_value = check.p_value if check.p_value is not None else 1.0
+    worse = "rise" if rises(check.metric) else "drop"
+    about = _subject(check.metric, check.class_name, check.slice)
+    said = f"{about} {_moved(apart)} (95 % {low:+.4f} to {high:+.4f}, {_p(p_value)})"
+    margin = f"{check.threshold:g}"
+    if check.verdict == verdicts.REGRESSED:
+        return f"{said}: a {worse} of more than {margin}"
+    if check.verdict == verdicts.PASS:
+        better = "better, and " if check.improved else ""
+        return f"{said}: {better}no {worse} of more than {margin}"
+    found = check.minimum_detectable_drop or 0.0
+    return (
+        f"{said}: a {worse} of more than {margin} is neither shown nor ruled out by {check.n_pairs:,} samples, "
+        f"which find one of {found:.4f} 4 times in 5"
+    )
+
+
+def _moved(apart: float) -> str:
+    if apart == 0:
+        return "did not change"
+    return f"{'rose' if apart > 0 else 'fell'} by {number(abs(apart))}"
+
+
+def _p(value: float) -> str:
+    return f"p < {_LEAST_P:g}" if value < _LEAST_P else f"p = {value:.4f}"
+
+
+def too_few(item: Item, units: int, least: int, clusters: int | None) -> str:
+    """Of a check that fewer samples than it needs decide nothing for."""
+    what = "samples" if clusters is None else "samples or clusters"
+    return f"{subject(item)}: {units:,} {what} to judge by, fewer than min_samples, {least:,}"
+
+
+def find_all_the_same(metric: str, least: float) -> str:
+    """What to add where few samples were compared all the same."""
+    return f"; they find a {'rise' if rises(metric) else 'drop'} of {least:.4f} 4 times in 5"
+
+
+def not_in_run(item: Item) -> str:
+    """Of a slice or class that only the baseline has."""
+    return f"the run has no samples in the slice {item.slice!r}, which the baseline has"
+
+
+def not_in_baseline(item: Item) -> str:
+    """Of a slice or class that only the run has."""
+    return f"the baseline has no samples in the slice {item.slice!r}"
+
+
+def no_replicates(item: Item) -> str:
+    """Of differences that nothing says how far to trust."""
+    return f"{subject(item)}: there are no bootstrap replicates to test the difference with; set bootstrap.replicates"
+
+
+def undefined(item: Item) -> str:
+    """Of a value that is NULL in a run."""
+    return f"{subject(item)} is not defined in the run" + (" or its baseline" if item.relative else "")
+
+
+def not_measured(item: Item) -> str:
+    """Of a metric of the run that nobody measured: a resumed run has no speed."""
+    return f"{subject(item)} was not measured in the run" + (" or its baseline" if item.relative else "")
+
+
+def depends(by_rule: Mapping[str, str]) -> str:
+    """What to add to the message of a check whose verdict is another one under another rule; empty for one verdict."""
+    (_, usual), *others = by_rule.items()
+    differing = [f"{verdict} with absent classes {_WORDS[rule]}" for rule, verdict in others if verdict != usual]
+    return f"; it depends on the empty-mask rule: {', '.join(differing)}" if differing else ""

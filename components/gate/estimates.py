@@ -1,0 +1,126 @@
+"""What the gate compares: the values, replicates and numbers of samples of a run, for each slice and class.
+
+They come from the tables `classes`, `slices` and `replicates`, or from the same rows made of some samples alone.
+Values are made of the counts by the same formulas as the replicates: counts first, ratios last.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ...schemas import tables
+from ...schemas.summary import FOREGROUND
+from ..summary import slice_rows
+
+METRICS = tuple(field.name for field in tables.REPLICATES if pa.types.is_floating(field.type))
+"""What has replicates."""
+
+_NEEDED = {"missed_rate": "actual", "false_alarm_rate": "not_actual"}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One class (or the foreground) of one slice.
+
+    values: of each of METRICS, NaN where undefined. replicates: `[R]` of each, None where they are not kept.
+    samples: by what is counted: those of the slice (`samples`), those whose class is not absent in the run (`defined`),
+    that have the class (`actual`) and that do not (`not_actual`); of the foreground, the largest of its classes'.
+    clusters: different ones in the slice, None where samples are resampled.
+    """
+
+    class_id: int | None
+    class_name: str
+    values: Mapping[str, float]
+    samples: Mapping[str, int]
+    clusters: int | None
+    replicates: Mapping[str, NDArray[np.float64]] | None = None
+
+    def behind(self, metric: str) -> int:
+        """How many samples a metric is of."""
+        return self.samples[_NEEDED.get(metric, "samples" if "absent_as" in metric else "defined")]
+
+    def units(self, metric: str) -> int:
+        """How many samples, or clusters where those are resampled and fewer, a metric's spread is of."""
+        behind = self.behind(metric)
+        return behind if self.clusters is None else min(behind, self.clusters)
+
+
+Measured = Mapping[tuple[str, int | None], Group]
+"""Groups by slice and class id, which is None for the foreground."""
+
+
+def measured(classes: pa.Table, slices: pa.Table, replicates: pa.Table | None, foreground: Sequence[int]) -> Measured:
+    """The groups of a run's tables.
+
+    Args:
+        classes: rows of `classes`.
+        slices: rows of `slices`.
+        replicates: rows of `replicates`, of the same foreground; None for none.
+        foreground: ids of the classes in the mean.
+    """
+    clusters = dict(zip(slices["slice"].to_pylist(), slices["n_clusters"].to_pylist(), strict=True))
+    drawn = _replicates(replicates) if replicates is not None else {}
+    rows: dict[str, list[dict[str, float]]] = {}
+    for row in classes.to_pylist():
+        rows.setdefault(row["slice"], []).append(row)
+    found: dict[tuple[str, int | None], Group] = {}
+    for name, of_slice in rows.items():
+        for group in _groups(of_slice, clusters.get(name), foreground):
+            key = (name, group.class_id)
+            found[key] = replace(group, replicates=drawn.get(key))
+    return found
+
+
+def _groups(rows: Sequence[Mapping[str, float]], clusters: int | None, foreground: Sequence[int]) -> Iterable[Group]:
+    """The classes of a slice, and its foreground last."""
+    sums = np.array([_sums(row) for row in rows], np.float64)
+    counts = [_counts(row) for row in rows]
+    each = slice_rows.class_statistics(sums)
+    for i, row in enumerate(rows):
+        values = {metric: float(each[metric][i]) for metric in METRICS}
+        yield Group(int(row["class_id"]), str(row["class_name"]), values, counts[i], clusters)
+    places = [i for i, row in enumerate(rows) if row["class_id"] in foreground]
+    if places:
+        together = slice_rows.foreground_statistics(sums, places)
+        largest = {name: max(counts[i][name] for i in places) for name in counts[0]}
+        yield Group(None, FOREGROUND, {metric: float(together[metric]) for metric in METRICS}, largest, clusters)
+
+
+def _counts(row: Mapping[str, float]) -> dict[str, int]:
+    samples, actual = int(row["n_samples"]), int(row["n_present"] + row["n_missed"])
+    return {
+        "samples": samples,
+        "defined": samples - int(row["n_absent"]),
+        "actual": actual,
+        "not_actual": samples - actual,
+    }
+
+
+def _sums(row: Mapping[str, float]) -> list[float]:
+    """A row of `classes` as `slice_state.STATISTICS`."""
+    counts = _counts(row)
+    n = counts["defined"]
+    means = [(row[name] or 0.0) * n for name in ("dice_mean", "iou_mean", "soft_dice_mean")]
+    pixels = [row[name] for name in ("true_positives", "false_positives", "false_negatives")]
+    return [n, *means, *pixels, counts["actual"], row["n_missed"], counts["samples"]]
+
+
+def _replicates(rows: pa.Table) -> dict[tuple[str, int | None], dict[str, NDArray[np.float64]]]:
+    """Columns of each slice and class id, in the order of the replicates."""
+    rows = rows.sort_by([("slice", "ascending"), ("class_id", "ascending"), ("replicate", "ascending")])
+    names = rows["slice"].combine_chunks().dictionary_encode()
+    codes = names.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    ids = rows["class_id"].fill_null(-1).to_numpy().astype(np.int64)
+    changes: list[int] = np.flatnonzero((np.diff(codes) != 0) | (np.diff(ids) != 0)).tolist()
+    starts, ends = [0, *(i + 1 for i in changes)], [*(i + 1 for i in changes), len(codes)]
+    columns = {metric: rows[metric].to_numpy() for metric in METRICS}
+    return {
+        (names.dictionary[int(codes[start])].as_py(), None if ids[start] < 0 else int(ids[start])): {
+            metric: np.asarray(column[start:end], np.float64) for metric, column in columns.items()
+        }
+        for start, end in zip(starts, ends, strict=True)
+        if end > start
+    }

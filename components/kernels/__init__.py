@@ -1,0 +1,1 @@
+"""Sums of pixels and probabilities in TensorFlow: what Dice is made of."""

@@ -1,0 +1,178 @@
+"""FindShards: globs to the shards that are still to be scored, and those that an earlier attempt committed."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import apache_beam as beam
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.typehints.decorators import no_annotations
+
+from ...schemas.errors import ConfigError, ReportError, StorageError
+from ...schemas.records import ByteRange, OpenShard, Shard
+from ..runs import run_files, runs_row, shard_ranges
+from ..storage import filesystems
+
+
+def find(patterns: Sequence[str]) -> list[Shard]:
+    """Every file that matches, once, sorted by path.
+
+    Raises:
+        ConfigError: if a pattern matches nothing: a shard that is not there must not go unnoticed. Or if a path
+            is not UTF-8: no table could name its records.
+    """
+    found: dict[str, Shard] = {}
+    for pattern in patterns:
+        matched = filesystems.match(pattern)
+        if not matched:
+            msg = f"examples: no file matches {pattern!r} (looked for {filesystems.absolute(pattern)})"
+            raise ConfigError(msg)
+        found.update((shard.path, shard) for shard in matched)
+    _check_names(found)
+    return [found[path] for path in sorted(found)]
+
+
+def _check_names(paths: Iterable[str]) -> None:
+    for path in paths:
+        try:
+            path.encode()
+        except UnicodeEncodeError as error:
+            msg = f"examples: expected names in UTF-8, but got {os.fsencode(path)!r}; rename the file"
+            raise ConfigError(msg) from error
+
+
+def listing(found: Sequence[Shard]) -> str:
+    """Names a set of shards: their number, their bytes, and a hash of every path and size."""
+    lines = "".join(f"{shard.path}\0{shard.size_bytes}\n" for shard in found)
+    digest = hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()[:12]
+    return f"{len(found):,} shards of {sum(shard.size_bytes for shard in found):,} bytes ({digest})"
+
+
+def find_planned(patterns: Sequence[str], planned: str) -> list[Shard]:
+    """The shards that the plan was made for.
+
+    Raises:
+        StorageError: if the listing is another one now: a shard that vanishes must not go unnoticed.
+    """
+    found = find(patterns)
+    if (now := listing(found)) != planned:
+        msg = f"the examples have changed since the run was planned: expected {planned}, but there are {now} now"
+        raise StorageError(msg)
+    return found
+
+
+def split(found: Sequence[Shard], run: run_files.Run) -> tuple[list[Shard], list[str]]:
+    """Shards that are not scored whole yet, and the paths of the sample files that are there.
+
+    Raises:
+        ReportError: if the run has a sample file of a shard that is not among those found, or that has another
+            size now than when it was scored, or two of the same bytes.
+    """
+    samples = run_files.list_samples(run)
+    paths = [file.path for file in samples.files.values()]
+    by_hash = {run_files.path_hash(shard.path): shard for shard in found}
+    spans, strangers = _spans(samples.holders, by_hash)
+    if strangers:
+        msg = (
+            f"run {run.run_id!r} has scored {len(strangers)} shards that `examples` does not match, such as "
+            f"{samples.files[samples.holders[strangers[0]]].path}; use another --run-id, or the examples it was "
+            "begun with"
+        )
+        raise ReportError(msg)
+    _check_unchanged(paths, by_hash)
+    for key, held in spans.items():
+        if clash := shard_ranges.overlap(held, by_hash[key].size_bytes):
+            names = [samples.holders[span.file_name] for span in clash]
+            msg = (
+                f"{samples.files[names[0]].path} and {names[1]} beside it hold the same bytes of "
+                f"{by_hash[key].path}; delete one, and evaluate again"
+            )
+            raise ReportError(msg)
+    return [shard for key, shard in by_hash.items() if not _whole(spans.get(key), shard)], paths
+
+
+def _spans(names: Iterable[str], by_hash: Mapping[str, Shard]) -> tuple[dict[str, list[shard_ranges.Span]], list[str]]:
+    """What of each shard is held, by the hash of its path; and the names that are of no shard of these, by shard."""
+    spans: dict[str, list[shard_ranges.Span]] = {}
+    strangers: dict[str, str] = {}
+    for name in sorted(names):
+        key, span = shard_ranges.of_name(name) or (name, None)
+        if span is None or key not in by_hash:
+            strangers.setdefault(key, name)
+        else:
+            spans.setdefault(key, []).append(span)
+    return spans, list(strangers.values())
+
+
+def _whole(spans: Sequence[shard_ranges.Span] | None, shard: Shard) -> bool:
+    return bool(spans) and not shard_ranges.gaps(spans or (), shard.size_bytes)
+
+
+def _check_unchanged(paths: Sequence[str], by_hash: Mapping[str, Shard]) -> None:
+    for path, records in run_files.read_all(paths):
+        for record in records:
+            size = by_hash[run_files.path_hash(record.shard)].size_bytes
+            if record.size_bytes != size:
+                msg = (
+                    f"{record.shard} had {record.size_bytes} bytes when it was scored and has {size} now; use "
+                    f"another --run-id, or delete {shard_ranges.every(path)} to score it again"
+                )
+                raise ReportError(msg)
+
+
+def opened(missing: Sequence[Shard], run: run_files.Run) -> list[OpenShard]:
+    """The shards with the ranges of them that are scored; of the files that hold them only footers are read."""
+    samples = run_files.list_samples(run)
+    spans, _ = _spans(samples.holders, {run_files.path_hash(shard.path): shard for shard in missing})
+    paths = {samples.files[samples.holders[span.file_name]].path for held in spans.values() for span in held}
+    ranges: dict[str, list[ByteRange]] = {shard.path: [] for shard in missing}
+    for _, records in run_files.read_all(sorted(paths)):
+        for record in records:
+            if record.range is not None and record.shard in ranges:
+                ranges[record.shard].append(record.range)
+    return [OpenShard(shard, tuple(sorted(ranges[shard.path], key=lambda part: part.start))) for shard in missing]
+
+
+class Found(NamedTuple):
+    """What FindShards gives: shards to score, paths of committed files, and the number of all shards."""
+
+    missing: beam.PCollection[OpenShard]
+    committed: beam.PCollection[str]
+    count: beam.PCollection[int]
+
+
+class _FindShards(beam.DoFn):
+    def __init__(self, run: run_files.Run, planned: str) -> None:
+        self._run, self._planned = run, planned
+
+    def process(
+        self, patterns: tuple[str, ...]
+    ) -> Iterator[OpenShard | TaggedOutput[Literal["committed"], str] | TaggedOutput[Literal["count"], int]]:
+        found = find_planned(patterns, self._planned)
+        missing, committed = split(found, self._run)
+        if missing:
+            runs_row.hide(self._run)  # of an earlier attempt that had fewer shards
+        yield from opened(missing, self._run)
+        for path in committed:
+            yield TaggedOutput("committed", path)
+        yield TaggedOutput("count", len(found))
+
+
+class FindShards(beam.PTransform):
+    """Begin of the pipeline: match the examples on a worker, so that the graph does not grow with them."""
+
+    def __init__(self, patterns: Sequence[str], planned: str, run: run_files.Run) -> None:
+        super().__init__()
+        self._patterns, self._planned, self._run = tuple(patterns), planned, run
+
+    @no_annotations  # Beam reads no type from several collections
+    def expand(self, begin: beam.Pipeline) -> Found:
+        """Match once; one element, so one listing."""
+        outputs = (
+            begin
+            | "Patterns" >> beam.Create([self._patterns], reshuffle=False)
+            | "Match"
+            >> beam.ParDo(_FindShards(self._run, self._planned)).with_outputs("committed", "count", main="missing")
+        )
+        return Found(outputs.missing, outputs.committed, outputs.count)

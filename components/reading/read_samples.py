@@ -1,0 +1,76 @@
+"""ReadSamples: units to batches of decoded samples.
+
+Contract: every record of a unit (a shard, or a range of it) is in exactly one batch of that unit, as a sample or as a
+failure, and the batches depend on nothing but the unit and the settings.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import apache_beam as beam
+from apache_beam.coders import PickleCoder, registry
+from apache_beam.coders.coder_impl import CallbackCoderImpl
+
+from ...schemas.records import Batch, Failure, Unit
+from ..decoding.decode_record import DecodeSettings, decode
+from ..runtime import prefetch
+from . import record_reader, tfrecord
+from .batching import Decoded, batches
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSettings:
+    """How shards are read.
+
+    batch_size: samples in a batch.
+    threads: decoding threads for each shard that is being read; 0 for one a core, at most 8.
+    """
+
+    decode: DecodeSettings
+    batch_size: int = 16
+    threads: int = 0
+
+
+def unit_batches(unit: Unit, settings: ReadSettings) -> Iterator[Batch]:
+    """The batches of one unit, decoded in threads one to two batches ahead of the consumer."""
+
+    def decoded(record: tfrecord.Record | Failure) -> Decoded:
+        return record, record if isinstance(record, Failure) else decode(record, settings.decode)
+
+    threads = settings.threads or min(8, os.cpu_count() or 1)
+    ahead = 2 * settings.batch_size
+    results = prefetch.ordered_map(decoded, record_reader.read(unit), threads=threads, ahead=ahead)
+    return batches(unit, results, settings.batch_size)
+
+
+class _ReadShard(beam.DoFn):
+    def __init__(self, settings: ReadSettings) -> None:
+        self._settings = settings
+
+    def process(self, unit: Unit) -> Iterator[Batch]:
+        return unit_batches(unit, self._settings)
+
+
+class BatchCoder(PickleCoder):
+    """Pickles a batch where it must be sent, and knows its size without.
+
+    Beam asks for the size of some of the elements between two stages; the usual answer is the length of the pickle.
+    """
+
+    def _create_impl(self) -> CallbackCoderImpl:
+        pickled = super()._create_impl()
+        return CallbackCoderImpl(pickled.encode, pickled.decode, lambda batch: batch.nbytes)
+
+
+class ReadSamples(beam.PTransform):
+    """Units to batches. A unit stays in one bundle, so that its batches arrive at the writer together."""
+
+    def __init__(self, settings: ReadSettings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    def expand(self, units: beam.PCollection[Unit]) -> beam.PCollection[Batch]:
+        """Redistribute the units over the workers, then read each where it lands."""
+        registry.register_coder(Batch, BatchCoder)
+        return units | "SpreadUnits" >> beam.Reshuffle() | "ReadShard" >> beam.ParDo(_ReadShard(self._settings))

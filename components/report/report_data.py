@@ -1,0 +1,133 @@
+"""What a page says of a run, collected from the Parquet tables: bounded, whatever the run holds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow.compute as pc
+
+from ...schemas.summary import ALL
+from ...schemas.verdict import PASS, RULES, GateVerdict, Headline
+from ..runs import run_tables
+from ..runs.run_tables import FinishedRun
+from . import report_lines, trend
+from .report_lines import ClassLine, SliceLine
+from .trend import Point
+
+MAX_FAILURES = 50
+MAX_HISTOGRAMS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Samples in each bin of Dice: of a class in this run, and in the baseline (None without)."""
+
+    class_name: str
+    now: tuple[int, ...]
+    before: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportData:
+    """A run as the page shows it; `baseline` is None where there is none to compare with.
+
+    headline: under each of the empty-mask rules. lines, slices, histograms, failures are cut, and the `n_` beside them
+    say how many there are.
+    """
+
+    past: FinishedRun
+    baseline: FinishedRun | None
+    verdict: GateVerdict | None
+    foreground: tuple[str, ...]
+    headline: tuple[Headline, ...]
+    lines: tuple[ClassLine, ...]
+    n_lines: int
+    slices: tuple[SliceLine, ...]
+    n_slices: int
+    histograms: tuple[Histogram, ...]
+    n_histograms: int
+    trend: tuple[Point, ...]
+    failures: tuple[Mapping[str, Any], ...]
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def rule_matters(self) -> bool:
+        """Whether the gate says something else under another empty-mask rule."""
+        return self.verdict is not None and len({line.verdict for line in self.headline}) > 1
+
+
+def collect(
+    past: FinishedRun,
+    runs: Sequence[FinishedRun],
+    verdict: GateVerdict | None,
+    foreground: Sequence[str],
+) -> ReportData:
+    """Read what the page needs.
+
+    Args:
+        past: the run.
+        runs: every finished run of the output, for the trend and the baseline.
+        verdict: of the gate, None where the run was not gated.
+        foreground: names of the classes in the mean.
+    """
+    wanted = verdict.baseline_run_id if verdict else None
+    baseline = next((other for other in runs if other.run_id == wanted), None)
+    checks = verdict.checks if verdict else ()
+    slices = report_lines.slice_lines(past, baseline, checks)
+    shown = slices[: report_lines.MAX_SLICES]
+    lines, n_lines = report_lines.class_lines(past, baseline, checks, [line.slice for line in shown])
+    histograms = _histograms(past, baseline, [line.name for line in lines if line.slice == ALL])
+    headline = verdict.headline if verdict else _headline(lines, foreground)
+    notes = () if baseline or not wanted else (f"The tables of the baseline {wanted} are not there any more.",)
+    return ReportData(
+        past,
+        baseline,
+        verdict,
+        tuple(foreground),
+        headline,
+        tuple(lines),
+        n_lines,
+        tuple(shown),
+        len(slices),
+        tuple(histograms[:MAX_HISTOGRAMS]),
+        len(histograms),
+        trend.points(past, runs),
+        _failures(past),
+        notes,
+    )
+
+
+def _headline(lines: Sequence[ClassLine], foreground: Sequence[str]) -> tuple[Headline, ...]:
+    """The mean of the foreground under each rule, from the classes' own means; its verdict says nothing."""
+    chosen = [line for line in lines if line.slice == ALL and line.name in foreground]
+    found = []
+    for rule in RULES:
+        values = [value for value in (line.under(rule) for line in chosen) if value is not None]
+        mean = sum(values) / len(values) if values else None
+        found.append(Headline(rule, PASS, mean, None, None, None, None))
+    return tuple(found)
+
+
+def _histograms(past: FinishedRun, baseline: FinishedRun | None, names: Sequence[str]) -> list[Histogram]:
+    now, before = _bins(past), None if baseline is None else _bins(baseline)
+    return [Histogram(name, now.get(name, ()), None if before is None else before.get(name, ())) for name in names]
+
+
+def _bins(past: FinishedRun) -> dict[str, tuple[int, ...]]:
+    """Samples in the bins of each class, over all samples; bins without samples have no row."""
+    rows = run_tables.read(past.run, "histograms", [ALL]).to_pylist()
+    last = max((row["bin"] for row in rows), default=-1)
+    size = next((round(1 / (row["high"] - row["low"])) for row in rows), 0)
+    found: dict[str, list[int]] = {}
+    for row in rows:
+        found.setdefault(row["class_name"], [0] * max(size, last + 1))[row["bin"]] += row["n_samples"]
+    return {name: tuple(counts) for name, counts in found.items()}
+
+
+def _failures(past: FinishedRun) -> tuple[Mapping[str, Any], ...]:
+    """The first failed records, by shard and record."""
+    rows = run_tables.read(past.run, "failures")
+    if not rows.num_rows:
+        return ()
+    order = pc.sort_indices(rows, sort_keys=[("shard", "ascending"), ("record", "ascending")])
+    return tuple(rows.take(order[:MAX_FAILURES]).to_pylist())

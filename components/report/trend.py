@@ -1,0 +1,62 @@
+"""The last nights of a run's config: mean Dice of the foreground, and what the gate said."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+from ...schemas.summary import ALL
+from ..runs import run_tables
+from ..runs.run_tables import FinishedRun
+
+NIGHTS = 30
+_READERS = 16
+"""Reading two small files of a run is waiting, most of all on remote storage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A finished run: the foreground's mean Dice with its 95 % interval, None where it has none.
+
+    verdict: the gate's, None where the run was not gated. comparable: of the same config as the page's run.
+    """
+
+    run_id: str
+    finished: datetime
+    value: float | None
+    low: float | None
+    high: float | None
+    verdict: str | None
+    comparable: bool
+    model: str | None
+
+
+def points(past: FinishedRun, runs: Sequence[FinishedRun], nights: int = NIGHTS) -> tuple[Point, ...]:
+    """The run and those before it, oldest first.
+
+    At most `nights` of its own config, and at most as many of others that finished among them.
+    """
+    earlier = [run for run in runs if (run.finished, run.run_id) <= (past.finished, past.run_id)]
+    config = past.row["config_fingerprint"]
+    same = [run for run in earlier if run.row["config_fingerprint"] == config][:nights]
+    since = same[-1].finished if same else past.finished
+    others = [run for run in earlier if run.row["config_fingerprint"] != config and run.finished >= since][:nights]
+    chosen = sorted([*same, *others], key=lambda run: (run.finished, run.run_id))
+    with ThreadPoolExecutor(_READERS) as pool:
+        return tuple(pool.map(lambda run: _point(run, config), chosen))
+
+
+def _point(run: FinishedRun, config: str | None) -> Point:
+    rows = run_tables.read(run.run, "slices", [ALL]).to_pylist()
+    row = rows[0] if rows else {}
+    verdicts = run_tables.read(run.run, "verdicts")["run_verdict"].unique().to_pylist()
+    return Point(
+        run.run_id,
+        run.finished,
+        row.get("dice_mean"),
+        row.get("dice_mean_low"),
+        row.get("dice_mean_high"),
+        verdicts[0] if verdicts else None,
+        run.row["config_fingerprint"] == config,
+        run.row["model"],
+    )

@@ -1,0 +1,1 @@
+"""A run on disk: where its files are, what they say, and whether they add up."""

@@ -1,0 +1,42 @@
+"""The accounting of a run or an analysis: whether every record is there, and whether so many failures are allowed."""
+
+from ...schemas.errors import AccountingError
+from ...schemas.records import RunTotals
+
+DONE, OVER_BUDGET, CUT_SHORT = "done", "over_failure_budget", "shard_cut_short"
+NOTHING_SCORED, NOTHING_ANALYZED = "nothing_scored", "nothing_analyzed"
+
+
+def status(totals: RunTotals, max_failed_fraction: float, *, nothing: str = NOTHING_SCORED) -> str:
+    """How a finished run stands: failed records over the budget, or nothing scored at all, are no success.
+
+    A shard that could not be read to its end has lost nobody knows how many records, so it is within no budget
+    but that of 1, which accepts everything.
+    """
+    if totals.failed > max_failed_fraction * totals.records:
+        return OVER_BUDGET
+    if totals.cut_short and max_failed_fraction < 1:
+        return CUT_SHORT
+    return DONE if totals.scored else nothing
+
+
+def check(totals: RunTotals, shards: int, *, found: str = "the sample files hold") -> None:
+    """Hold that records = scored + failed, and that every shard that was found is there whole.
+
+    Args:
+        totals: of all units.
+        shards: that were found when the run was planned.
+        found: whose totals they are, in words.
+
+    Raises:
+        AccountingError: if it does not hold; the run is not marked as done.
+    """
+    if totals.seams:
+        msg = (
+            f"expected whole shards, but a range of bytes of one is missing, or there twice: {found} {totals}; "
+            "`dicebeam summarize` says which of a run's"
+        )
+        raise AccountingError(msg)
+    if totals.shards != shards or totals.records != totals.scored + totals.failed:
+        msg = f"expected {shards} shards and records = scored + failed, but {found} {totals}"
+        raise AccountingError(msg)

@@ -1,0 +1,222 @@
+"""Where the files of a run are, and what a committed sample file says of its units."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...schemas import tables
+from ...schemas.errors import ConfigError, ReportError
+from ...schemas.records import ByteRange, Committed, SampleFiles, Shard
+from ..runtime import prefetch
+from ..storage import filesystems, parquet_files
+from . import config_difference, shard_ranges
+from .shard_records import ShardRecord, shard_records
+
+_STEM_LENGTH = 80
+_HASH_LENGTH = 32
+"""Hexadecimal digits; with fewer, someone could make two paths that share a file, and lose one of them."""
+_COMPACTED = ".compacted.parquet"
+FOOTER_THREADS = 16
+"""Reading a footer is waiting, most of all on remote storage."""
+_RUN_ID = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run and its place. The fingerprints say what made it: files of another config are not mixed in.
+
+    `scoring` is what `config_fingerprint` is of, as JSON, to show what differs.
+    """
+
+    output: str
+    eval_date: str
+    run_id: str
+    config_fingerprint: str
+    model_fingerprint: str
+    scoring: str = "{}"
+    transform_fingerprint: str | None = None
+
+    def folder(self, table: str) -> str:
+        """Folder of this run's rows of a table."""
+        return tables.partition(self.output, table, self.eval_date, self.run_id)
+
+
+def path_hash(shard_path: str) -> str:
+    """What every sample file of a shard has in its name."""
+    return hashlib.sha256(shard_path.encode()).hexdigest()[:_HASH_LENGTH]
+
+
+def file_name(shard_path: str, part: ByteRange | None = None) -> str:
+    """Name of the sample file of a shard or a range: readable, and unique by a hash of the whole path and the bytes."""
+    suffix = shard_ranges.suffix(part) if part else ""
+    stem = re.sub(r"[^A-Za-z0-9._-]", "_", shard_path.rpartition("/")[2])[: _STEM_LENGTH - len(suffix)].lstrip("._")
+    return f"{stem}-{path_hash(shard_path)}{suffix}.parquet"
+
+
+def compacted_name(unit_names: Iterable[str]) -> str:
+    """Name of the sample file of several units; the same for the same units, and that of no single one."""
+    text = "\0".join(sorted(unit_names))
+    return f"part-{hashlib.sha256(text.encode()).hexdigest()[:_HASH_LENGTH]}{_COMPACTED}"
+
+
+def is_compacted(name: str) -> bool:
+    """Whether a file is one of several units, by its name."""
+    return name.endswith(_COMPACTED)
+
+
+def check_same_run(record: ShardRecord, run: Run, path: str) -> None:
+    """Refuse a file that another config, model or transform wrote under this run id, and show what differs.
+
+    Raises:
+        ReportError: if the fingerprints differ.
+    """
+    for what in ("config", "model", "transform"):
+        theirs, ours = getattr(record, f"{what}_fingerprint"), getattr(run, f"{what}_fingerprint")
+        if theirs != ours:
+            differs = config_difference.summary(record.scoring, run.scoring) if what == "config" else ""
+            then, now = ((found or "none")[:12] for found in (theirs, ours))
+            shown = differs or f"it had the fingerprint {then}, now it is {now}"
+            msg = (
+                f"run {run.run_id!r} was begun with another {what}: {shown} (see {path}). Use another --run-id, "
+                f"or the {what} it was begun with"
+            )
+            raise ReportError(msg)
+
+
+def read_shard_records(path: str) -> list[ShardRecord]:
+    """What a sample file says of its units.
+
+    Raises:
+        ReportError: if it is no sample file.
+    """
+    return shard_records(_metadata(path).metadata, path)
+
+
+def read_shard_record(path: str) -> ShardRecord:
+    """What a sample file says of its first unit, which says of the run what all of them say."""
+    return read_shard_records(path)[0]
+
+
+def read_all(paths: Iterable[str]) -> Iterator[tuple[str, list[ShardRecord]]]:
+    """What many sample files say of their units, in order."""
+
+    def read(path: str) -> tuple[str, list[ShardRecord]]:
+        return path, read_shard_records(path)
+
+    return prefetch.ordered_map(read, paths, threads=FOOTER_THREADS, ahead=4 * FOOTER_THREADS)
+
+
+def _metadata(path: str) -> pq.FileMetaData:
+    try:
+        with filesystems.reading(path) as file:
+            metadata: pq.FileMetaData = pq.ParquetFile(file).metadata
+    except pa.ArrowInvalid as error:
+        msg = f"expected a sample file at {path}, but it is no Parquet file: {error}; delete it and run again"
+        raise ReportError(msg) from error
+    return metadata
+
+
+def committed(path: str, run: Run, n_classes: int) -> list[Committed]:
+    """The accounting of the units of a committed sample file.
+
+    Raises:
+        ReportError: if its rows are not what its metadata says, or another config wrote it.
+    """
+    metadata = _metadata(path)
+    records, rows = shard_records(metadata.metadata, path), metadata.num_rows
+    for record in records:
+        check_same_run(record, run, path)
+    unsound = [record for record in records if record.records != record.scored + record.failed]
+    if unsound or rows != n_classes * sum(record.scored for record in records):
+        said = "; ".join(str(record) for record in (unsound or records)[:3])
+        msg = f"{path} has {rows} rows, but its metadata says {said}; delete the file and run again"
+        raise ReportError(msg)
+    return accounts(records, path)
+
+
+def accounts(records: Iterable[ShardRecord], path: str) -> list[Committed]:
+    """What the records of a sample file say of its units."""
+    return [
+        Committed(r.shard, path, r.records, r.scored, r.failed, r.cut_short, r.size_bytes, r.range) for r in records
+    ]
+
+
+def list_samples(run: Run) -> SampleFiles:
+    """The committed sample files of a run. Only those of several units are looked into.
+
+    Raises:
+        ReportError: if two files share a part of their units, which nothing here makes.
+    """
+    found = listed(run)
+    held = {
+        name: [file_name(r.shard, r.range) for r in read_shard_records(file.path)] if is_compacted(name) else [name]
+        for name, file in found.items()
+    }
+    holders: dict[str, str] = {}
+    for name in sorted(held, key=lambda name: len(held[name]), reverse=True):
+        already = [shard for shard in held[name] if shard in holders]
+        if not already:
+            holders.update(dict.fromkeys(held[name], name))
+        elif len(already) < len(held[name]):
+            msg = f"{found[name].path} and {holders[already[0]]} beside it share shards; delete one, and evaluate again"
+            raise ReportError(msg)
+    counting = set(holders.values())
+    files = {name: file for name, file in found.items() if name in counting}
+    return SampleFiles(files, holders, tuple(file.path for name, file in found.items() if name not in counting))
+
+
+def listed(run: Run) -> dict[str, Shard]:
+    """Every file below the samples of a run, by name."""
+    return {shard.path.rpartition("/")[2]: shard for shard in filesystems.below(run.folder("samples"), "*.parquet")}
+
+
+def sample_files(run: Run) -> dict[str, Shard]:
+    """The committed sample files of a run that count, by name."""
+    return dict(list_samples(run).files)
+
+
+def sample_paths(run: Run) -> Iterator[str]:
+    """Paths of the committed sample files of a run."""
+    return (shard.path for shard in sample_files(run).values())
+
+
+def check_run_id(run_id: str) -> str:
+    """The run id, if it can name a partition.
+
+    Raises:
+        ConfigError: if it does not begin with a letter (readers turn `20261123` into a number), or has characters
+            that mean something in a path.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        msg = f"--run-id: expected a letter and then letters, digits, '_', '.' or '-', but got {run_id!r}"
+        raise ConfigError(msg)
+    return run_id
+
+
+def find_eval_date(output: str, run_id: str) -> str | None:
+    """The date under which a run id stands already, None if it does not."""
+    files = filesystems.below(f"{output.rstrip('/')}/samples", f"eval_date=*/run_id={run_id}/*.parquet")
+    dates = {shard.path.split("/")[-3].removeprefix("eval_date=") for shard in files}
+    if len(dates) > 1:
+        msg = f"run {run_id!r} is there under several dates, {sorted(dates)}; use another --run-id"
+        raise ReportError(msg)
+    return dates.pop() if dates else None
+
+
+def write_table(table: pa.Table, run: Run, name: str, file: str) -> str:
+    """Write a whole table of a run as one file, committed when it is whole; returns its path."""
+    return write_tables([table], table.schema, run, name, file)
+
+
+def write_tables(parts: Iterable[pa.Table], schema: pa.Schema, run: Run, name: str, file: str) -> str:
+    """Write a table of a run that comes in parts as one file, committed when it is whole; returns its path."""
+    path = f"{run.folder(name)}/{file}"
+    schema = tables.with_metadata(schema, run.run_id)
+    with filesystems.committing(path) as out, parquet_files.writer(out, schema) as writer:
+        for group in parquet_files.in_groups(part.replace_schema_metadata(schema.metadata) for part in parts):
+            writer.write_table(group)
+    return path

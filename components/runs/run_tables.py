@@ -1,0 +1,76 @@
+"""Finished runs and their tables, read back."""
+
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ...schemas import tables
+from ...schemas.errors import ReportError
+from ..storage import filesystems, parquet_files
+from . import run_files
+from .run_files import Run
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A run and its `runs` row; columns that an older version did not write are None."""
+
+    run: Run
+    row: dict[str, Any]
+
+    @property
+    def run_id(self) -> str:
+        """Its id."""
+        return self.run.run_id
+
+    @property
+    def finished(self) -> datetime:
+        """When it was finished."""
+        time: datetime = self.row["finished"]
+        return time
+
+
+def finished_runs(output: str) -> list[FinishedRun]:
+    """Every finished run of an output folder, the one that finished last first."""
+    found = []
+    for file in filesystems.below(f"{output.rstrip('/')}/runs", "eval_date=*/run_id=*/part-0.parquet"):
+        date, run_id = (part.partition("=")[2] for part in file.path.split("/")[-3:-1])
+        with suppress(FileNotFoundError):  # hidden since it was listed: that run is not finished now
+            (row,) = _read_file(file.path, tables.RUNS).to_pylist()
+            prints = (row["config_fingerprint"], row["model_fingerprint"])
+            run = Run(output, date, run_id, *prints, transform_fingerprint=row["transform_fingerprint"])
+            found.append(FinishedRun(run, row))
+    return sorted(found, key=lambda past: (past.finished, past.run_id), reverse=True)
+
+
+def read(run: Run, table: str, slices: Collection[str] | None = None) -> pa.Table:
+    """A table of a run that has the same columns whatever the config, or those of its rows that are of some slices."""
+    schema = tables.FIXED[table]
+    files = filesystems.below(run.folder(table), "*.parquet")
+    parts = [_read_file(file.path, schema, slices) for file in files]
+    return pa.concat_tables(parts) if parts else schema.empty_table()
+
+
+def _read_file(path: str, schema: pa.Schema, slices: Collection[str] | None = None) -> pa.Table:
+    wanted = None if slices is None else pc.field("slice").isin(pa.array(sorted(slices), pa.string()))
+    with filesystems.reading(path) as opened:
+        rows = pq.read_table(opened, filters=wanted)
+    return parquet_files.with_schema(rows, schema)
+
+
+def scored_classes(run: Run) -> tuple[int, ...]:
+    """Ids of the classes that a run has scored.
+
+    Raises:
+        ReportError: if its sample files are gone.
+    """
+    path = next(run_files.sample_paths(run), None)
+    if path is None:
+        raise ReportError(f"expected the sample files of run {run.run_id!r} in {run.folder('samples')}")
+    return run_files.read_shard_record(path).class_ids

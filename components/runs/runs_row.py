@@ -1,0 +1,68 @@
+"""The `runs` row of a run: it stands while the tables beside it are of one finished state, and is hidden otherwise.
+
+It is hidden, not deleted, because a summary that is interrupted still needs what only the row knows.
+"""
+
+from contextlib import suppress
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from ...schemas import tables
+from ..storage import filesystems, parquet_files, storage_errors
+from .run_files import Run
+
+FILE = "part-0.parquet"
+_HIDDEN = f".{FILE}.before"
+"""Tables may have changed since. No reader's `*.parquet` matches it."""
+_ASIDE = f".{FILE}.aside"
+"""Only files were moved: it is still the row of the tables beside it."""
+
+
+def read(run: Run) -> dict[str, Any] | None:
+    """The row, hidden or not, with NULL where an older version wrote nothing; None if the run was never finished."""
+    for name in (FILE, _ASIDE, _HIDDEN, FILE):  # another process may move it from name to name meanwhile
+        path = f"{run.folder('runs')}/{name}"
+        with suppress(FileNotFoundError), filesystems.reading(path) as file:
+            rows = parquet_files.with_schema(pq.read_table(file), tables.RUNS).to_pylist()
+            row: dict[str, Any] = rows[0]
+            return row
+    return None
+
+
+def stands(run: Run) -> bool:
+    """Whether the run is finished: its row is there, or set aside."""
+    return any(filesystems.exists(f"{run.folder('runs')}/{name}") for name in (FILE, _ASIDE))
+
+
+def hide(run: Run) -> None:
+    """Take the row from its readers before anything of the run changes."""
+    if filesystems.exists(f"{run.folder('runs')}/{FILE}"):
+        filesystems.delete(f"{run.folder('runs')}/{_ASIDE}")
+    _rename(run, _ASIDE, _HIDDEN)
+    _rename(run, FILE, _HIDDEN)
+
+
+def set_aside(run: Run) -> None:
+    """Take the row from its readers while files of a finished run are merged, until `put_back`."""
+    if filesystems.exists(f"{run.folder('runs')}/{FILE}"):
+        forget_hidden(run)
+    _rename(run, FILE, _ASIDE)
+
+
+def put_back(run: Run) -> None:
+    """Give readers the row that was set aside, if one was."""
+    _rename(run, _ASIDE, FILE)
+
+
+def _rename(run: Run, name: str, new: str) -> None:
+    folder = run.folder("runs")
+    if filesystems.exists(f"{folder}/{name}"):
+        with storage_errors.writing(folder), suppress(FileNotFoundError):  # another process was faster
+            filesystems.rename(f"{folder}/{name}", f"{folder}/{new}")
+
+
+def forget_hidden(run: Run) -> None:
+    """The row stands: those before it are needed no more."""
+    for name in (_HIDDEN, _ASIDE):
+        filesystems.delete(f"{run.folder('runs')}/{name}")

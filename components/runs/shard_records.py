@@ -1,0 +1,83 @@
+"""The accounting of units, as it stands in the metadata of sample files."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ...schemas import tables
+from ...schemas.errors import ReportError
+from ...schemas.records import ByteRange
+
+_OF_THE_RUN = ("config_fingerprint", "model_fingerprint", "class_ids", "scoring", "transform_fingerprint")
+_LATER = ("range", "transform_fingerprint")
+"""Fields that are written where there is something to say; the others were there from the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRecord:
+    """The accounting of one shard, or of a range of it, kept in the metadata of its sample file.
+
+    `size_bytes` is of the whole shard; `class_ids` are the scored classes, of which each sample has a row; `scoring`
+    is as in `Run`.
+    """
+
+    shard: str
+    size_bytes: int
+    records: int
+    scored: int
+    failed: int
+    config_fingerprint: str
+    model_fingerprint: str
+    cut_short: bool = False
+    class_ids: tuple[int, ...] = ()
+    scoring: str = "{}"
+    range: ByteRange | None = None
+    transform_fingerprint: str | None = None
+
+    def encode(self) -> dict[bytes, bytes]:
+        """As Parquet key-value metadata."""
+        return {tables.SHARD_METADATA: json.dumps(_fields(self)).encode()}
+
+    @property
+    def unit_name(self) -> str:
+        """Names the unit among all of them: the shard's path, and for a range its bytes."""
+        return self.shard if self.range is None else f"{self.shard}\0{self.range.start}-{self.range.end}"
+
+
+def _fields(record: ShardRecord) -> dict[str, Any]:
+    """What is written; of a whole shard without a transform what was written before there were such things."""
+    return {name: value for name, value in asdict(record).items() if name not in _LATER or value is not None}
+
+
+def encode_all(records: Sequence[ShardRecord]) -> dict[bytes, bytes]:
+    """Of several units of one run, as Parquet key-value metadata; what they share is there once."""
+    each = [_fields(record) for record in records]
+    shared = {name: each[0][name] for name in _OF_THE_RUN if name in each[0]}
+    shards = [{name: value for name, value in fields.items() if name not in _OF_THE_RUN} for fields in each]
+    return {tables.SHARDS_METADATA: json.dumps({**shared, "shards": shards}).encode()}
+
+
+def shard_records(metadata: dict[bytes, bytes] | None, path: str) -> list[ShardRecord]:
+    """What a sample file's metadata says of its units, in the order of their rows.
+
+    Raises:
+        ReportError: if it is no sample file of this version.
+    """
+    found = metadata or {}
+    kinds = {tables.SHARD_METADATA, tables.SHARDS_METADATA} & set(found)
+    if found.get(b"dicebeam.schema_version") != tables.SCHEMA_VERSION.encode() or not kinds:
+        msg = (
+            f"expected a sample file of schema version {tables.SCHEMA_VERSION} at {path}; move it away or "
+            "use another run id"
+        )
+        raise ReportError(msg)
+    fields = json.loads(found[kinds.pop()])
+    shards = fields.pop("shards", [{}])
+    shared = {**fields, "class_ids": tuple(fields.get("class_ids", ()))}
+    return [_record({**shared, **shard}) for shard in shards]
+
+
+def _record(fields: dict[str, Any]) -> ShardRecord:
+    part = fields.get("range")
+    return ShardRecord(**{**fields, "range": ByteRange(**part) if part else None})

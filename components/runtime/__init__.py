@@ -1,0 +1,1 @@
+"""What a process may use: its GPU, its threads, its time, its private folder."""

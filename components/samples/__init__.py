@@ -1,0 +1,1 @@
+"""The table `samples`: written once for each shard, read in blocks, compacted."""

@@ -1,0 +1,1 @@
+"""Ratios, quantiles, intervals and digests of sums, in NumPy; nothing here opens a file."""

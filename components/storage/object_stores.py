@@ -1,0 +1,207 @@
+"""Objects in gs:// and s3:// buckets, through the clients that Beam's filesystems are made of.
+
+Beam's own writers publish what was written so far when they are closed after an error, leave a failed S3 upload
+unfinished in the bucket, and cannot write an empty S3 object. Here an object is sent from a file that is whole already:
+it appears under its name as a whole, with a checksum that the store verifies, or not at all.
+"""
+
+import copy
+import functools
+import re
+import uuid
+from typing import Any, BinaryIO, NamedTuple
+
+from apache_beam.io.filesystem import FileSystem
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
+from google.api_core.exceptions import NotFound
+from google.cloud.storage.retry import DEFAULT_RETRY
+
+from ...schemas.errors import StorageError
+from . import storage_errors
+
+RETRY_SECONDS = 120.0
+"""For how long Google's client tries a request again; how often boto3 does so, AWS_MAX_ATTEMPTS says."""
+GS_CHUNK_BYTES = 16 << 20
+S3_WHOLE_BYTES, S3_PART_BYTES = 1 << 30, 64 << 20
+"""Up to here an S3 object is one request; a larger one is sent in parts, and these are dropped if one fails."""
+_MARK = "dicebeam-upload"
+
+
+def put(file: BinaryIO, path: str) -> None:
+    """Write what a file holds, from its beginning, as one object, over an earlier one if there is one.
+
+    Raises:
+        StorageError: for a place that is neither, or if the object has another size than the file afterwards.
+        OSError, and what storage_errors.REMOTE has: if it cannot be written; then there is no part of it.
+    """
+    file.seek(0, 2)
+    size = file.tell()
+    file.seek(0)
+    scheme, bucket, name = _parts(path)
+    there = _put_s3(file, bucket, name) if scheme == "s3" else _put_gs(file, size, bucket, name)
+    if there not in (None, size):
+        delete(path)
+        msg = f"{path} cannot be written: expected an object of {size} bytes, but it had {there}; it is deleted again"
+        raise StorageError(msg)
+
+
+def _put_gs(file: BinaryIO, size: int, bucket: str, name: str) -> int | None:
+    """Upload; returns the size that the store answers for this upload."""
+    blob = _gs().bucket(bucket).blob(name, chunk_size=GS_CHUNK_BYTES)
+    blob.upload_from_file(file, size=size, checksum="crc32c", retry=_retry())
+    stored: int | None = blob.size
+    return stored
+
+
+def _put_s3(file: BinaryIO, bucket: str, name: str) -> int | None:
+    """Upload; returns the size of the object, None if another writer has replaced it since."""
+    from boto3.s3.transfer import TransferConfig  # noqa: PLC0415 - the extra `aws`
+
+    client, mark = _s3(), uuid.uuid4().hex
+    how = TransferConfig(multipart_threshold=S3_WHOLE_BYTES, multipart_chunksize=S3_PART_BYTES, use_threads=False)
+    client.upload_fileobj(file, bucket, name, ExtraArgs={"Metadata": {_MARK: mark}}, Config=how)
+    try:
+        found = client.head_object(Bucket=bucket, Key=name)
+    except storage_errors.REMOTE as error:
+        if storage_errors.is_missing(error):
+            return None
+        raise
+    return int(found["ContentLength"]) if found["Metadata"].get(_MARK) == mark else None
+
+
+class Stored(NamedTuple):
+    """An object in a listing; `modified` is Unix time."""
+
+    path: str
+    size_bytes: int
+    modified: float
+
+
+def listed(pattern: str) -> list[Stored]:
+    """The objects that match a glob as Beam reads it; none where there is no such bucket.
+
+    Raises:
+        StorageError: if they cannot be listed.
+    """
+    _parts(pattern)
+    before = re.split(r"[\[*?]", pattern)[0]
+    wanted = re.compile(FileSystem.translate_pattern(pattern))
+    try:
+        with storage_errors.reading(pattern):
+            found = [Stored(path, *rest) for path, rest in _beams(pattern).list_files(before, with_metadata=True)]
+    except FileNotFoundError:
+        return []
+    return [
+        each for each in found if wanted.match(each.path) and not each.path.endswith("/")
+    ]  # as consoles make folders
+
+
+def opened(path: str) -> BinaryIO:
+    """An object to read from.
+
+    Raises:
+        OSError, and what storage_errors.REMOTE has: if it is not there, or cannot be read.
+    """
+    _parts(path)
+    file: BinaryIO = _beams(path).open(path, "rb")
+    return file
+
+
+def exists(path: str) -> bool:
+    """Whether there is such an object.
+
+    Raises:
+        OSError, and what storage_errors.REMOTE has: if the store does not say.
+    """
+    scheme, bucket, name = _parts(path)
+    if scheme == "gs":
+        return bool(_gs().bucket(bucket).blob(name).exists(retry=_retry()))
+    try:
+        _s3().head_object(Bucket=bucket, Key=name)
+    except storage_errors.REMOTE as error:
+        if storage_errors.is_missing(error):
+            return False
+        raise
+    return True
+
+
+def delete(path: str) -> None:
+    """Delete an object that may not be there."""
+    scheme, bucket, name = _parts(path)
+    if scheme == "s3":
+        _s3().delete_object(Bucket=bucket, Key=name)
+    else:
+        try:
+            _gs().bucket(bucket).delete_blob(name, retry=_retry())
+        except NotFound:
+            return
+
+
+def rename(source: str, destination: str) -> None:
+    """Copy an object, then delete it under its old name: a reader may see both in between, and never none.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+        OSError, and what storage_errors.REMOTE has: if it cannot be copied, or not be deleted; then both may be there.
+    """
+    scheme, bucket, name = _parts(source)
+    _, to_bucket, to_name = _parts(destination)
+    try:
+        if scheme == "s3":
+            _s3().copy_object(Bucket=to_bucket, Key=to_name, CopySource={"Bucket": bucket, "Key": name})
+        else:
+            client = _gs()
+            where = client.bucket(bucket)
+            where.copy_blob(where.blob(name), client.bucket(to_bucket), to_name, retry=_retry())
+    except storage_errors.REMOTE as error:
+        if storage_errors.is_missing(error):
+            raise FileNotFoundError(source) from error
+        raise
+    delete(source)
+
+
+def _parts(path: str) -> tuple[str, str, str]:
+    scheme, _, rest = path.partition("://")
+    bucket, _, name = rest.partition("/")
+    if scheme not in ("gs", "s3") or not bucket or not name:
+        msg = f"expected a local path, gs://BUCKET/PATH or s3://BUCKET/PATH, but got {path}"
+        raise StorageError(msg)
+    return scheme, bucket, name
+
+
+def _options() -> PipelineOptions:
+    return FileSystems._pipeline_options or PipelineOptions([])  # noqa: SLF001 - Beam has no public way to ask
+
+
+def _beams(path: str) -> Any:  # noqa: ANN401 - Beam has no types
+    """What Beam's filesystem of the path is made of. It keeps where it reads: every file has its own."""
+    from apache_beam.io.aws.s3io import S3IO  # noqa: PLC0415 - some seconds, for those who have buckets there
+    from apache_beam.io.gcp.gcsio import GcsIO  # noqa: PLC0415 - as above
+
+    if path.startswith("gs://"):
+        return GcsIO(pipeline_options=_options())
+    return S3IO(client=copy.copy(_s3_client(_options())))
+
+
+def _gs() -> Any:  # noqa: ANN401 - Google's client has no types here
+    return _beams("gs://").client
+
+
+def _s3() -> Any:  # noqa: ANN401 - boto3 has no types
+    return _s3_client(_options()).client
+
+
+@functools.lru_cache(maxsize=8)
+def _s3_client(options: PipelineOptions) -> Any:  # noqa: ANN401 - as above
+    """One for a process: it takes longer to make than to use. What it holds of boto3 may be used by several threads."""
+    from apache_beam.io.aws.s3io import BOTO3_INSTALLED, S3IO  # noqa: PLC0415 - as above
+
+    if not BOTO3_INSTALLED:
+        msg = "s3:// cannot be used: expected boto3, but it is not installed; install dicebeam with the extra aws"
+        raise StorageError(msg)
+    return S3IO(options=options).client
+
+
+def _retry() -> Any:  # noqa: ANN401 - Google's retry has no types here
+    return DEFAULT_RETRY.with_timeout(RETRY_SECONDS)

@@ -1,0 +1,193 @@
+"""Summarize: committed sample files to the rows of every slice, and what they add up to.
+
+A slice is `all`, or one value (or bin) of each of the features of a slice spec, as in `site=A/scanner=2`; a sample
+without the feature is in the slice `site=NULL`. `schemas.slice_names` says how names are written. Files are read in
+parts, and a slice of many samples is kept as sums, so memory does not grow with them.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import apache_beam as beam
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.typehints.decorators import no_annotations
+
+from ...schemas.records import Committed, FileSums, RunTotals
+from ...schemas.summary import SliceReport
+from ..runs import run_files, shard_ranges
+from ..samples import sample_blocks
+from ..samples.sample_blocks import ReadBlock
+from ..statistics import digest, hashing
+from ..statistics.slicing import SliceSpec
+from . import slice_rows
+from .slice_rows import ClassSettings
+from .slice_state import BootstrapSettings, SliceState
+
+HELD_BYTES = 256 << 20
+"""States are handed on when they are larger than this; those of one slice meet again in the shuffle."""
+
+SliceKey = tuple[int, str]
+"""Place of the slice's spec, and its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class SummarySettings:
+    """What is summarized.
+
+    slices: specs without that of `all`. cluster: the column of what is resampled, None for the samples.
+    keep_slices: specs of at most so many slices have their replicates kept.
+    """
+
+    run: run_files.Run
+    classes: ClassSettings
+    slices: tuple[SliceSpec, ...]
+    bootstrap: BootstrapSettings
+    cluster: str | None = None
+    keep_slices: int = 100
+
+    @property
+    def specs(self) -> tuple[SliceSpec, ...]:
+        """Every spec, that of `all` first."""
+        return ((), *self.slices)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The slice columns that are read."""
+        return tuple(dict.fromkeys(part.column for spec in self.slices for part in spec))
+
+
+def add_block(states: dict[SliceKey, SliceState], block: ReadBlock, settings: SummarySettings) -> None:
+    """Let every slice take its samples of a block."""
+    for place, spec in enumerate(settings.specs):
+        for name, samples in sample_blocks.sliced(block, spec):
+            states.setdefault((place, name), SliceState()).take([samples], settings.bootstrap)
+
+
+def add_totals(totals: Iterable[RunTotals]) -> RunTotals:
+    """The accounting of all their units."""
+    total = RunTotals()
+    for part in totals:
+        total = RunTotals(*(getattr(total, f) + getattr(part, f) for f in RunTotals.__dataclass_fields__))
+    return total
+
+
+def totals_of(committed: Committed) -> RunTotals:
+    """The accounting of one unit. A shard counts where its first range does, and its ranges by how they meet."""
+    first, seam = shard_ranges.begins(committed), shard_ranges.seam(committed)
+    cut_short = int(committed.cut_short)
+    return RunTotals(int(first), committed.records, committed.scored, committed.failed, cut_short, seam)
+
+
+def add_sums(parts: Iterable[FileSums]) -> FileSums:
+    """The sums of all of them; those of no file for none."""
+    every = list(parts)
+    digests = (digest.add(getattr(part, name) for part in every) for name in ("digest", "data"))
+    return FileSums(add_totals(part.totals for part in every), *digests)
+
+
+class _ReadSampleFile(beam.DoFn):
+    """Adds up the files of a bundle."""
+
+    def __init__(self, settings: SummarySettings) -> None:
+        self._settings = settings
+        self._states: dict[SliceKey, SliceState] = {}
+
+    def start_bundle(self) -> None:
+        self._states = {}
+
+    def process(
+        self, path: str
+    ) -> Iterator[
+        tuple[SliceKey, SliceState]
+        | TaggedOutput[Literal["sums"], FileSums]
+        | TaggedOutput[Literal["ids"], tuple[int, bytes]]
+    ]:
+        settings = self._settings
+        classes = settings.classes.ids
+        totals = add_totals(map(totals_of, run_files.committed(path, settings.run, len(classes))))
+        sums = FileSums(totals)
+        for block in sample_blocks.read_blocks(path, settings.columns, settings.cluster, len(classes)):
+            digests = (of(block.ids, block.samples.sums, classes) for of in (digest.of_rows, digest.of_data))
+            sums = add_sums([sums, FileSums(RunTotals(), *digests)])
+            for bucket in hashing.in_buckets(block.ids):
+                yield TaggedOutput("ids", bucket)
+            add_block(self._states, block, settings)
+            if sum(state.nbytes for state in self._states.values()) > HELD_BYTES:
+                yield from self._handed_on()
+        yield TaggedOutput("sums", sums)
+
+    def finish_bundle(self) -> Iterator[Any]:
+        for item in self._handed_on():
+            yield GlobalWindows.windowed_value(item)
+
+    def _handed_on(self) -> Iterator[tuple[SliceKey, SliceState]]:
+        states, self._states = self._states, {}
+        yield from states.items()
+
+
+class _MergeStates(beam.CombineFn):
+    def __init__(self, settings: BootstrapSettings) -> None:
+        self._settings = settings
+
+    def create_accumulator(self) -> SliceState:
+        return SliceState()
+
+    def add_input(self, accumulator: SliceState, state: SliceState) -> SliceState:
+        accumulator.merge(state, self._settings)
+        return accumulator
+
+    def merge_accumulators(self, accumulators: Iterable[SliceState]) -> SliceState:
+        merged = SliceState()
+        for accumulator in accumulators:
+            merged.merge(accumulator, self._settings)
+        return merged
+
+    def extract_output(self, accumulator: SliceState) -> SliceState:
+        return accumulator
+
+
+def slice_report(key: SliceKey, state: SliceState, sizes: dict[int, int], settings: SummarySettings) -> SliceReport:
+    """The rows of a slice; sizes are the numbers of slices of each spec."""
+    place, name = key
+    state.fold(settings.bootstrap)
+    if state.folded is None:
+        raise ValueError(f"expected samples in the slice {name!r}, but got none")
+    keep = not settings.specs[place] or sizes[place] <= settings.keep_slices
+    return slice_rows.report(name, state.folded, settings.classes, keep_replicates=keep)
+
+
+def _report(item: tuple[SliceKey, SliceState], sizes: dict[int, int], settings: SummarySettings) -> SliceReport:
+    return slice_report(*item, sizes, settings)
+
+
+class Summary(NamedTuple):
+    """What Summarize gives: rows of each slice, what the files add up to (nothing for none), and hashes of all ids."""
+
+    slices: beam.PCollection[SliceReport]
+    sums: beam.PCollection[FileSums]
+    ids: beam.PCollection[tuple[int, bytes]]
+
+
+class Summarize(beam.PTransform):
+    """Paths of committed sample files to the rows of their slices."""
+
+    def __init__(self, settings: SummarySettings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    @no_annotations  # Beam reads no type from several collections
+    def expand(self, paths: beam.PCollection[str]) -> Summary:
+        """Read the files in parallel and add up; what is summed is what is on disk."""
+        settings = self._settings
+        read = (
+            paths
+            | "SpreadFiles" >> beam.Reshuffle()
+            | "ReadSampleFile" >> beam.ParDo(_ReadSampleFile(settings)).with_outputs("sums", "ids", main="states")
+        )
+        states = read.states | "MergeStates" >> beam.CombinePerKey(_MergeStates(settings.bootstrap))
+        sizes = states | "Specs" >> beam.MapTuple(lambda key, _: (key[0], 1)) | "CountSlices" >> beam.CombinePerKey(sum)
+        reports = states | "Report" >> beam.Map(_report, beam.pvalue.AsDict(sizes), settings)
+        sums = read.sums | "AddSums" >> beam.CombineGlobally(add_sums).without_defaults()
+        return Summary(reports, sums, read.ids)

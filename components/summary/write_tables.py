@@ -1,0 +1,178 @@
+"""WriteReports: rows of slices and totals to the tables of a run, and last of all to `runs`.
+
+A run without its `runs` row does not exist for readers that ask for complete runs.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...schemas import tables
+from ...schemas.errors import AccountingError
+from ...schemas.records import FileSums, RunTotals
+from ...schemas.summary import ALL, SliceReport
+from ..runs import accounting, run_files, runs_row, superseded_files
+from ..storage import filesystems
+
+FILE = runs_row.FILE
+ABANDONED_SECONDS = 24 * 3600
+"""A temporary file this old is of a killed attempt. A younger one may be of another process that has the run id."""
+
+_OF_SLICES = {
+    "classes": tables.CLASSES,
+    "slices": tables.SLICES,
+    "histograms": tables.HISTOGRAMS,
+    "replicates": tables.REPLICATES,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSettings:
+    """What the tables say beside the numbers; `versions` and `config` are JSON.
+
+    What is None is not known, and NULL in `runs`. `kept` are columns of a `runs` row that stands already: a summary
+    takes them over, because they are of the attempt that scored.
+    """
+
+    run: run_files.Run
+    max_failed_fraction: float
+    config: str
+    model: str | None
+    versions: str | None
+    runner: str | None
+    started: datetime | None
+    transform: str | None = None
+    kept: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The numbers of a run: what its files add up to, shards found, samples scored by this attempt, repeated ids."""
+
+    sums: FileSums
+    shards: int
+    scored_now: int
+    duplicate_ids: int
+
+
+def run_row(settings: ReportSettings, counted: Counted, finished: datetime) -> dict[str, object]:
+    """The row of `runs`.
+
+    `seconds` and `samples_per_second` are of this attempt, from its start to its last table; the second is
+    NULL for an attempt that had nothing left to score. Both are NULL where it is not known when it began.
+    """
+    seconds = (finished - settings.started).total_seconds() if settings.started else None
+    totals = counted.sums.totals
+    return {
+        "status": accounting.status(totals, settings.max_failed_fraction),
+        "config": settings.config,
+        "config_fingerprint": settings.run.config_fingerprint,
+        "model": settings.model,
+        "model_fingerprint": settings.run.model_fingerprint,
+        "transform": settings.transform,
+        "transform_fingerprint": settings.run.transform_fingerprint,
+        "shards": totals.shards,
+        "records": totals.records,
+        "scored": totals.scored,
+        "failed": totals.failed,
+        "duplicate_ids": counted.duplicate_ids,
+        "digest": counted.sums.digest,
+        "data_fingerprint": counted.sums.data,
+        "versions": settings.versions,
+        "runner": settings.runner,
+        "started": settings.started,
+        "finished": finished,
+        "seconds": seconds,
+        "samples_per_second": counted.scored_now / seconds if counted.scored_now and seconds else None,
+        **settings.kept,
+    }
+
+
+def write(settings: ReportSettings, counted: Counted, slices: Iterable[SliceReport]) -> str:
+    """Write the tables of a finished run, the `runs` row last; returns its path.
+
+    A row of before is hidden first, so that it never stands beside tables that are not of it.
+
+    Raises:
+        AccountingError: if a shard is missing or a record unaccounted for; nothing is written then.
+    """
+    accounting.check(counted.sums.totals, counted.shards)
+    _check_failures(settings.run, counted.sums.totals)
+    runs_row.hide(settings.run)
+    superseded_files.delete(settings.run)
+    ordered = sorted(slices, key=lambda report: (report.name != ALL, report.name))
+    for name, schema in _OF_SLICES.items():
+        parts = (getattr(report, name) for report in ordered)
+        run_files.write_tables((part for part in parts if part is not None), schema, settings.run, name, FILE)
+    row = run_row(settings, counted, datetime.now(UTC))
+    path = run_files.write_table(pa.Table.from_pylist([row], schema=tables.RUNS), settings.run, "runs", FILE)
+    runs_row.forget_hidden(settings.run)
+    for name in tables.OF_A_RUN:
+        filesystems.delete_abandoned(settings.run.folder(name), time.time() - ABANDONED_SECONDS)
+    return path
+
+
+def _check_failures(run: run_files.Run, totals: RunTotals) -> None:
+    """Every failed record has its row; a run without any gets an empty file, so that the table is there."""
+    rows, left = 0, superseded_files.find(run)
+    for file in filesystems.below(run.folder("failures"), "*.parquet"):
+        if file.path in left:
+            continue
+        with filesystems.reading(file.path) as opened:
+            rows += pq.ParquetFile(opened).metadata.num_rows
+    if rows != totals.failed:
+        msg = f"expected {totals.failed} rows in {run.folder('failures')}, but it has {rows}"
+        raise AccountingError(msg)
+    if rows == 0:
+        run_files.write_table(tables.FAILURES.empty_table(), run, "failures", FILE)
+
+
+class _WriteReports(beam.DoFn):
+    def __init__(self, settings: ReportSettings) -> None:
+        self._settings = settings
+
+    def process(
+        self,
+        _: None,
+        sums: FileSums,
+        shards: int,
+        scored_now: int,
+        duplicate_ids: int,
+        slices: Iterable[SliceReport],
+    ) -> Iterable[str]:
+        yield write(self._settings, Counted(sums, shards, scored_now, duplicate_ids), slices)
+
+
+class WriteReports(beam.PTransform):
+    """End of the pipeline: one element that waits for every slice and number, then writes."""
+
+    def __init__(
+        self,
+        settings: ReportSettings,
+        sums: beam.PCollection[FileSums],
+        shards: beam.PCollection[int],
+        scored_now: beam.PCollection[int],
+        duplicate_ids: beam.PCollection[int],
+    ) -> None:
+        """Keep the numbers of `Counted`: one element each, or none for nothing; `shards` has one always."""
+        super().__init__()
+        self._settings = settings
+        self._numbers = (
+            beam.pvalue.AsSingleton(sums, FileSums()),
+            beam.pvalue.AsSingleton(shards),
+            beam.pvalue.AsSingleton(scored_now, 0),
+            beam.pvalue.AsSingleton(duplicate_ids, 0),
+        )
+
+    def expand(self, slices: beam.PCollection[SliceReport]) -> beam.PCollection[str]:
+        """Give the rest of the run to one DoFn as side inputs."""
+        return (
+            slices.pipeline
+            | "Once" >> beam.Create([None], reshuffle=False)
+            | "WriteTables" >> beam.ParDo(_WriteReports(self._settings), *self._numbers, beam.pvalue.AsIter(slices))
+        )

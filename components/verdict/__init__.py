@@ -1,0 +1,1 @@
+"""Publishing what the gate decided: table, JSON, JUnit, Markdown, blessing."""

@@ -1,0 +1,85 @@
+"""The files of a verdict: the `verdicts` table, JSON, JUnit XML, Markdown, and the blessing, which comes last."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+import pyarrow as pa
+
+from ...schemas import tables
+from ...schemas.errors import ReportError
+from ...schemas.verdict import INVALID, PASS, GateVerdict
+from ..runs import run_files
+from ..runs.run_files import Run
+from ..storage import filesystems
+from . import blessing, verdict_junit, verdict_markdown
+
+JSON, JUNIT, MARKDOWN = "verdict.json", "junit.xml", "summary.md"
+TABLE_FILE = "part-0.parquet"
+
+
+def write(run: Run, verdict: GateVerdict) -> dict[str, str]:
+    """Write every file of a run's verdict, over earlier ones; returns what -> path.
+
+    A run that does not pass is not blessed any more, unless a person has blessed it: that holds against any verdict
+    but INVALID, so that judging the same run again undoes nobody's decision.
+
+    Raises:
+        StorageError: if something cannot be written; the run is not blessed then.
+    """
+    blessing.withdraw(run)
+    written = {
+        "verdicts": run_files.write_table(table(verdict), run, "verdicts", TABLE_FILE),
+        "junit": blessing.write_file(run, JUNIT, verdict_junit.text(verdict).encode()),
+        "summary": blessing.write_file(run, MARKDOWN, verdict_markdown.text(verdict).encode()),
+        "verdict": blessing.write_file(run, JSON, verdict.to_json().encode()),
+    }
+    stays = verdict.verdict == PASS or (verdict.verdict != INVALID and blessing.is_by_hand(run))
+    mark = blessing.grant(run, "gate", verdict.decided) if stays else blessing.refuse(run)
+    return {**written, "blessing": mark}
+
+
+def table(verdict: GateVerdict) -> pa.Table:
+    """The rows of `verdicts`, one for each check, those of the data after the others."""
+    of_the_run = {
+        "run_verdict": verdict.verdict,
+        "baseline_run_id": verdict.baseline_run_id,
+        "decided": verdict.decided,
+    }
+    rows = [{**_storable(asdict(check)), **of_the_run} for check in (*verdict.checks, *verdict.drift)]
+    return pa.Table.from_pylist(rows, schema=tables.VERDICTS)
+
+
+def _storable(values: dict[str, object]) -> dict[str, object]:
+    """Halves of surrogate pairs, of a file name that is not UTF-8, as Python writes them: Parquet has none."""
+    return {
+        name: value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+        for name, value in values.items()
+    }
+
+
+def bless(run: Run, now: datetime) -> str:
+    """Bless a run by hand, whatever the gate says of it; returns the path of the mark."""
+    return blessing.grant(run, "hand", now)
+
+
+def blessings(output: str) -> list[blessing.Blessing]:
+    """Every blessed run, the last blessed first."""
+    return blessing.listed(output)
+
+
+def read(run: Run) -> GateVerdict | None:
+    """The verdict of a run, None if it has not been gated.
+
+    Raises:
+        ReportError: if the file is no verdict.
+    """
+    path = blessing.path(run, JSON)
+    if not filesystems.exists(path):
+        return None
+    with filesystems.reading(path) as file:
+        data = file.read()
+    try:
+        return GateVerdict.from_json(data.decode())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        msg = f"expected a verdict in {path}, but got {type(error).__name__}: {error}; gate the run again"
+        raise ReportError(msg) from error

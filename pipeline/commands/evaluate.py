@@ -1,0 +1,68 @@
+"""An evaluation as the commands run it: progress while it lasts, and how it goes on if it does not end."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from ...schemas.errors import ConfigError, ModelError
+from . import library_output, terminal
+
+if TYPE_CHECKING:
+    from ...schemas.config.config import Config
+    from ..runner.run import Outcome
+
+
+def evaluate(
+    config: str,
+    overrides: Sequence[str],
+    settings: "Config",
+    run_id: str | None,
+    flags: Sequence[str],
+    *,
+    command: str = "evaluate",
+    verbose: bool = False,
+) -> "tuple[Outcome, str | None]":
+    """Run an evaluation and say so on standard error; returns what became of it, and a note on its files.
+
+    Args:
+        config: path of the config, and overrides of its keys: as they were given, to say with which command to go on.
+        overrides: `key=value`.
+        settings: the config.
+        run_id: of a new run or of one that was begun; None for a new one.
+        flags: Beam's.
+        command: that goes on with an interrupted run.
+        verbose: whether the workers' logs are shown.
+
+    Raises:
+        DicebeamError: by whose fault it is.
+    """
+    console = terminal.console()
+    with console.status("loading TensorFlow and Beam") if console.is_terminal else nullcontext():
+        library_output.load_tensorflow(verbose=verbose)
+        from ...components.runs import run_files
+        from ..console import progress
+        from ..console import run_console as printing
+        from ..plans import evaluation_plan as planning
+        from ..runner import options, run
+
+        for flag in options.unknown_flags(flags):
+            terminal.say(f"warning: Beam's Python side does not know {flag}; it is passed on")
+        plan = planning.make_plan(settings, run_id, flags)
+    terminal.say(
+        f"run {plan.run.run_id}: {len(plan.shards):,} shards, {sum(s.size_bytes for s in plan.shards) / 1e6:,.1f} MB"
+    )
+    try:
+        with (
+            progress.shown(plan, terminal.console(stderr=True)),
+            library_output.muted_workers(verbose=verbose or options.in_this_process(plan.options)),
+        ):
+            outcome = run.execute(plan)
+    except (ConfigError, ModelError):
+        raise  # the same command would fail again
+    except BaseException as error:
+        what = "interrupted; " if isinstance(error, KeyboardInterrupt) else ""
+        again = printing.again(config, overrides, plan.run.run_id, flags, command)
+        terminal.say(f"{what}finished shards are kept; {again}")
+        raise
+    files = list(run_files.sample_files(plan.run).values())
+    return outcome, printing.compact_note(files, config, overrides, plan.run.run_id)

@@ -1,0 +1,146 @@
+"""The commands of the gate: `gate`, `nightly` and `report`."""
+
+import shlex
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ...schemas.errors import ConfigError
+from ...schemas.verdict import GateVerdict
+from . import terminal
+from .arguments import ConfigPath, Overrides, RequireGpu, Verbose, with_gpu
+
+if TYPE_CHECKING:
+    from ...schemas.config.config import Config
+
+Baseline = Annotated[
+    str | None, typer.Option(metavar="ID|blessed|previous", help="Compare with another baseline than the config's.")
+]
+
+
+def gate(
+    context: typer.Context,
+    config: ConfigPath,
+    overrides: Overrides = None,
+    run_id: Annotated[str | None, typer.Option(help="The run to judge; without it the one that finished last.")] = None,
+    baseline: Baseline = None,
+    bless: Annotated[str | None, typer.Option(metavar="ID", help="Bless this run by hand; nothing is judged.")] = None,
+    verbose: Verbose = False,  # noqa: FBT002 - typer's idiom
+) -> None:
+    """Hold a finished run against its baseline and the config's checks. Flags after -- go to Beam."""
+    with terminal.exits(verbose=verbose):
+        from ..config import config_file
+        from . import library_output
+
+        settings = config_file.load(config, overrides or ())
+        library_output.set_logging(verbose=verbose)
+        if bless is not None:
+            if run_id is not None or baseline is not None:
+                raise ConfigError("--bless takes no --run-id and no --baseline: it blesses the run that it names")
+            _bless(settings, bless, context.obj)
+            return
+        verdict = _judge(config, settings, run_id, baseline, context.obj)
+        terminal.say(f"for a page with pictures: {_report_command(config, overrides, verdict.run_id)}")
+        raise typer.Exit(verdict.exit_code)
+
+
+def nightly(
+    context: typer.Context,
+    config: ConfigPath,
+    overrides: Overrides = None,
+    run_id: Annotated[str | None, typer.Option(help="Name the run, or go on with an interrupted one.")] = None,
+    baseline: Baseline = None,
+    require_gpu: RequireGpu = False,  # noqa: FBT002
+    verbose: Verbose = False,  # noqa: FBT002
+) -> None:
+    """Evaluate, analyze if gate.drift asks for it, judge, report; one exit code. Flags after -- go to Beam."""
+    with terminal.exits(verbose=verbose):
+        from ..config import config_file
+        from ..console import run_console as printing
+        from ..nightly import verdict as gating
+        from . import analyze, evaluate
+
+        settings = config_file.load(config, overrides or ())
+        gating.check_config(settings)
+        flags = with_gpu(context.obj, require_gpu=require_gpu)
+        outcome, note = evaluate.evaluate(
+            config, overrides or (), settings, run_id, flags, command="nightly", verbose=verbose
+        )
+        terminal.show(terminal.console(), outcome, settings, note)
+        if settings.gate.drift:
+            again = printing.again(config, overrides or (), outcome.run.run_id, context.obj, "nightly")
+            analyze.analyze_if_due(settings, outcome.run.run_id, context.obj, again, verbose=verbose)
+        verdict = _judge(config, settings, outcome.run.run_id, baseline, context.obj)
+        again = _report_command(config, overrides, verdict.run_id)
+        _report_or_say(settings, verdict.run_id, context.obj, again)
+        raise typer.Exit(verdict.exit_code)
+
+
+def report(
+    context: typer.Context,
+    config: ConfigPath,
+    run_id: Annotated[str, typer.Option(help="The run that the page is of.")],
+    overrides: Overrides = None,
+    out: Annotated[str | None, typer.Option(metavar="FILE", help="Where to write it.")] = None,
+    verbose: Verbose = False,  # noqa: FBT002
+) -> None:
+    """Write one self-contained HTML file of a run. Flags after -- go to Beam."""
+    with terminal.exits(verbose=verbose):
+        from ..config import config_file
+        from . import library_output
+
+        settings = config_file.load(config, overrides or ())
+        library_output.load_tensorflow(verbose=verbose)
+        from ..nightly import report as reporting
+
+        terminal.say(f"wrote {reporting.write_report(settings, run_id, context.obj, out)}")
+
+
+def _judge(
+    config: str, settings: "Config", run_id: str | None, baseline: str | None, flags: Sequence[str]
+) -> GateVerdict:
+    """Decide, write every output and print; returns the verdict."""
+    from ...components.verdict import blessing, verdict_files
+    from ..console import verdict_console
+    from ..nightly import verdict as gating
+
+    gated = gating.decide(settings, run_id, baseline, flags, terminal.say)
+    run = gated.past.run
+    blessed_before = blessing.is_blessed(run)
+    written = verdict_files.write(run, gated.verdict)
+    verdict_console.show(terminal.console(), gated.verdict)
+    terminal.say(f"wrote {written['summary'].rpartition('/')[0]}")
+    if blessed_before and not blessing.is_blessed(run):
+        again = shlex.join(["dicebeam", "gate", config, "--bless", run.run_id])
+        terminal.say(f"warning: run {run.run_id} was blessed, and is not any more; to bless it again by hand: {again}")
+    return gated.verdict
+
+
+def _bless(settings: "Config", run_id: str, flags: Sequence[str]) -> None:
+    from datetime import UTC, datetime
+
+    from ...components.verdict import verdict_files
+    from ..nightly import verdict as gating
+
+    past, _ = gating.find_run(settings, run_id, flags)
+    path = verdict_files.bless(past.run, datetime.now(UTC))
+    terminal.say(f"run {run_id} is blessed: {path}")
+
+
+def _report_or_say(settings: "Config", run_id: str, flags: Sequence[str], again: str) -> None:
+    """Write the page; a page that cannot be written changes no verdict."""
+    try:
+        from ..nightly import report as reporting
+
+        terminal.say(f"wrote {reporting.write_report(settings, run_id, flags)}")
+    except Exception as error:  # noqa: BLE001 - whatever it is, the verdict stands
+        terminal.say(f"warning: the report is not written: {error}; to try again: {again}")
+
+
+def _report_command(config: str, overrides: Sequence[str] | None, run_id: str) -> str:
+    options = [part for override in overrides or () for part in ("--set", override)]
+    return shlex.join(["dicebeam", "report", config, *options, "--run-id", run_id])
+
+
+COMMANDS: tuple[Callable[..., None], ...] = (gate, nightly, report)

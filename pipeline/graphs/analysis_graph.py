@@ -1,0 +1,51 @@
+"""The graph of an analysis on one page.
+
+FindShards -> CutShards -> MeasureSamples -+- blocks --> BuildTransform (tensorflow-transform) --> WriteDataset
+                                           +- failures, accounting --------------------------------------^
+"""
+
+from dataclasses import dataclass
+
+import apache_beam as beam
+
+from ...components.dataset.build_transform import BuildTransform, TransformSettings
+from ...components.dataset.measure_samples import MeasureSamples, MeasureSettings
+from ...components.dataset.write_dataset import DatasetSettings, WriteDataset
+from ...components.reading import find_shards
+from ...components.reading.split_shards import CutShards
+from ...components.summary import summarize
+from ...schemas.records import OpenShard
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisSettings:
+    """The settings of every stage; `planned` is the `shards.listing` of what the patterns matched for the plan."""
+
+    patterns: tuple[str, ...]
+    planned: str
+    split_bytes: int
+    measure: MeasureSettings
+    transform: TransformSettings
+    tables: DatasetSettings
+
+
+def analyze(pipeline: beam.Pipeline, settings: AnalysisSettings) -> beam.PCollection[str]:
+    """Wire an analysis; gives the path of the `datasets` row."""
+    measured = (
+        pipeline
+        | "Patterns" >> beam.Create([settings.patterns], reshuffle=False)
+        | "FindShards" >> beam.FlatMap(find_shards.find_planned, settings.planned)
+        | "Open" >> beam.Map(OpenShard)
+        | "CutShards" >> CutShards(settings.split_bytes)
+        | "MeasureSamples" >> MeasureSamples(settings.measure)
+    )
+    totals = (
+        measured.units
+        | "Totals" >> beam.Map(summarize.totals_of)
+        | "AddTotals" >> beam.CombineGlobally(summarize.add_totals)
+    )
+    return (
+        measured.blocks
+        | "BuildTransform" >> BuildTransform(settings.transform)
+        | "WriteDataset" >> WriteDataset(settings.tables, totals, measured.failures)
+    )

@@ -1,0 +1,1 @@
+"""A finished run held against its baseline: from tables to a verdict and a page."""

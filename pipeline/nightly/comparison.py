@@ -1,0 +1,111 @@
+"""The groups of a run and of its baseline that the gate looks at: from their tables, or from their samples again."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...components.gate import baselines, check_items, estimates, estimates_from_samples
+from ...components.gate.estimates import Measured
+from ...components.gate.estimates_from_samples import MeasureSettings, Remeasured
+from ...components.runs import run_tables
+from ...components.runs.run_tables import FinishedRun
+from ...schemas.config.config import OF_THE_TABLES, Config
+from ...schemas.summary import ALL
+from ..graphs import tables_graph
+
+_OF_THE_GROUPS = tuple(key for key in OF_THE_TABLES if key != "max_failed_fraction")
+"""Config keys that the tables of two runs must share to be compared as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is compared.
+
+    unlike: why the baseline cannot be compared with after all. common: samples that were compared, where not all were;
+    lost and added are samples that only the baseline, or only the run has.
+    """
+
+    now: Measured
+    before: Measured | None
+    unlike: str | None = None
+    common: int | None = None
+    lost: int = 0
+    added: int = 0
+
+
+def compare(
+    config: Config, tonight: FinishedRun, before: FinishedRun | None, tell: Callable[[str], None]
+) -> Comparison:
+    """Read what the checks need of a run, and of its baseline if there is one.
+
+    The tables are enough where both runs have scored the same data and their tables were made by this config; else
+    the samples of both are read again.
+    """
+    runs = [tonight] if before is None else [tonight, before]
+    if before is not None and not baselines.same_data(tonight.row, before.row):
+        return _on_common_samples(config, tonight, before, tell)
+    if all(_made_by(config, past.row) for past in runs):
+        groups = [_from_tables(config, past) for past in runs]
+        if before is None or not config.bootstrap.replicates or _all_replicates(groups):
+            return Comparison(groups[0], groups[1] if before else None)
+        tell("reading the samples again: the tables have no replicates of some slices (bootstrap.keep_slices)")
+    else:
+        tell("reading the samples again: the tables were made with other slices, foreground, cluster or bootstrap")
+    again = [estimates_from_samples.remeasure(past.run, _settings(config, past)).groups for past in runs]
+    return Comparison(again[0], again[1] if before else None)
+
+
+def _on_common_samples(
+    config: Config, tonight: FinishedRun, before: FinishedRun, tell: Callable[[str], None]
+) -> Comparison:
+    settings = _settings(config, tonight)
+    tell("reading the samples of both runs: only those that both have are compared")
+    ids = [estimates_from_samples.ids_of(past.run, len(settings.classes.ids)) for past in (tonight, before)]
+    common = estimates_from_samples.common_ids(ids)
+    now, then = (estimates_from_samples.remeasure(past.run, settings, common) for past in (tonight, before))
+    unlike = _other_masks(now, then)
+    lost, added = len(ids[1]) - len(common), len(ids[0]) - len(common)
+    return Comparison(now.groups, None if unlike else then.groups, unlike, len(common), lost, added)
+
+
+def _other_masks(now: Remeasured, then: Remeasured) -> str | None:
+    if not now.samples:
+        return "the runs have no sample in common"
+    if now.data != then.data:
+        return f"the true masks are not the same for the {now.samples:,} samples that both runs have"
+    return None
+
+
+def _made_by(config: Config, row: Mapping[str, Any]) -> bool:
+    """Whether this config makes the tables that the run has."""
+    then, now = json.loads(row["config"]), config.model_dump(mode="json")
+    return all(then.get(key) == now[key] for key in _OF_THE_GROUPS)
+
+
+def _wanted(config: Config, names: Sequence[str]) -> set[str]:
+    """The slices that some check is about, and that of all samples for the headline."""
+    return {ALL, *(name for check in config.gate.checks for name in check_items.matching(check.slice, names))}
+
+
+def _from_tables(config: Config, past: FinishedRun) -> Measured:
+    slices = run_tables.read(past.run, "slices")
+    wanted = _wanted(config, slices["slice"].to_pylist())
+    classes = run_tables.read(past.run, "classes", wanted)
+    replicates = run_tables.read(past.run, "replicates", wanted)
+    return estimates.measured(classes, slices, replicates, config.foreground_ids)
+
+
+def _all_replicates(groups: Sequence[Measured]) -> bool:
+    return all(group.replicates is not None for of_run in groups for group in of_run.values())
+
+
+def _settings(config: Config, past: FinishedRun) -> MeasureSettings:
+    settings = tables_graph.summary_settings(config, past.run, run_tables.scored_classes(past.run))
+    return MeasureSettings(
+        classes=settings.classes,
+        specs=settings.specs,
+        bootstrap=settings.bootstrap,
+        cluster=settings.cluster,
+        wanted=lambda name: bool(_wanted(config, [name]) - {ALL}) or name == ALL,
+    )

@@ -1,0 +1,77 @@
+"""From a config and a finished run to one HTML file of it; the models are run for the samples shown alone."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+from apache_beam.io.filesystem import BeamIOError
+
+from ...components.report import gallery, gallery_samples, report_data, report_page
+from ...components.report.gallery import Card
+from ...components.report.report_data import ReportData
+from ...components.runs import run_tables
+from ...components.runs.run_tables import FinishedRun
+from ...components.storage import filesystems
+from ...components.verdict import blessing, verdict_files
+from ...schemas.config.config import Config
+from ...schemas.errors import DicebeamError, ReportError
+from ...schemas.summary import ALL
+from ..graphs import tables_graph
+from . import report_models, verdict
+
+FILE = "report.html"
+
+
+def write_report(config: Config, run_id: str, flags: Sequence[str] = (), out: str | None = None) -> str:
+    """Write the page of a run; returns its path.
+
+    Args:
+        config: names the output folder; of the rest the run's own config is used, as its `runs` row has it.
+        run_id: of a finished run. Where it was not gated, what compares it with a baseline is left out.
+        flags: Beam's, of which storage options are used.
+        out: path of the file; by default it is report.html beside the verdict.
+
+    Raises:
+        ConfigError, ReportError: if there is no such run, or its tables or its verdict cannot be read.
+        StorageError: if the file cannot be written.
+    """
+    past, runs = verdict.find_run(config, run_id, flags)
+    used = report_models.config_of(past, config)
+    data = _collected(past, runs, used)
+    worst, fallen, notes = _cards(data, used, config)
+    path = filesystems.absolute(out) if out else blessing.path(past.run, FILE)
+    page = report_page.render(data, worst, fallen, notes)
+    with filesystems.committing(path) as file:
+        file.write(page.encode(errors="backslashreplace"))
+    return path
+
+
+def _collected(past: FinishedRun, runs: Sequence[FinishedRun], config: Config) -> ReportData:
+    try:
+        return report_data.collect(past, runs, verdict_files.read(past.run), _foreground(past, config))
+    except (OSError, BeamIOError, pa.ArrowException) as error:
+        msg = f"the tables of run {past.run_id!r} cannot be read: {error}; make them again with dicebeam summarize"
+        raise ReportError(msg) from error
+
+
+def _foreground(past: FinishedRun, config: Config) -> tuple[str, ...]:
+    """Names of the scored classes in the mean."""
+    scored = run_tables.read(past.run, "classes", [ALL])["class_id"].to_pylist()
+    return tuple(config.classes[i] for i in config.foreground_ids if i in scored)
+
+
+def _cards(data: ReportData, used: Config, config: Config) -> tuple[list[Card], list[Card], list[str]]:
+    """Cards of the worst samples and of the largest falls, and why there are none where that is so."""
+    past, baseline, foreground = data.past, data.baseline, data.foreground
+    before, specs = None if baseline is None else baseline.run, tables_graph.slice_specs(used)
+    try:
+        worst = gallery_samples.find("worst", past.run, before, foreground, specs)
+        fallen = gallery_samples.find("fall", past.run, before, foreground, specs)
+    except (DicebeamError, OSError, BeamIOError, pa.ArrowException) as error:
+        return [], [], [f"Samples could not be chosen: {error}"]
+    if not worst and not fallen:
+        return [], [], []
+    now = report_models.predictor(past, used)
+    then = None
+    if baseline is not None:
+        then = report_models.predictor(baseline, report_models.config_of(baseline, config))
+    return gallery.cards(worst, now, then), gallery.cards(fallen, now, then), []

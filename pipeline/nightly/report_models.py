@@ -1,0 +1,72 @@
+"""The models of finished runs, loaded again to predict the few samples that a page shows."""
+
+from pydantic import ValidationError
+
+from ...components.decoding.decode_record import DecodeSettings
+from ...components.model import agreement as agreements
+from ...components.model import fingerprints
+from ...components.model.predictor import Replayer
+from ...components.model.saved_model import ScoreSettings
+from ...components.report.gallery import Predictor
+from ...components.runs.run_tables import FinishedRun
+from ...schemas.config.config import Config
+from ...schemas.config.model import ModelSettings
+from ...schemas.errors import ModelError
+from ..plans import evaluation_plan
+
+_CONFIG_OF_NOW = ("output", "gate")
+"""Keys that a run's own config does not decide here."""
+
+
+def config_of(past: FinishedRun, config: Config) -> Config:
+    """The config that a run was scored with, as its `runs` row says; the given one where the row cannot be read."""
+    try:
+        stored = Config.model_validate_json(past.row["config"] or "")
+    except ValidationError:
+        return config
+    return stored.model_copy(update={key: getattr(config, key) for key in _CONFIG_OF_NOW})
+
+
+def predictor(past: FinishedRun, config: Config) -> Predictor:
+    """A run's model, or why it is not there, with how its samples are decoded.
+
+    Args:
+        past: the run, whose row names the model.
+        config: that it was scored with.
+    """
+    path = past.row["model"]
+    if not path:
+        return Predictor(_without_model(config), "the run does not say which model it was")
+    try:
+        if fingerprints.model_fingerprint(path) != past.row["model_fingerprint"]:
+            return Predictor(_without_model(config), "other files are in the model's folder now")
+        settings = _settings(past, config)
+        transform = evaluation_plan.fingerprint_of_transform(settings)
+        if transform != past.row["transform_fingerprint"]:
+            return Predictor(_without_model(config), "other files are in the transform's folder now")
+        agreement = agreements.agree(settings, transform, len(config.classes), config.batch_size)
+        of_model, seconds = past.row["model_fingerprint"], config.batch_timeout_seconds
+        score = ScoreSettings(settings, config.labels, agreement, of_model, seconds, transform)
+        return Predictor(evaluation_plan.decode_settings(config, agreement), Replayer(score))
+    except ModelError:
+        what = "its model, or the transform before it," if past.row["transform"] else "its model"
+        return Predictor(_without_model(config), f"{what} is not there any more, or cannot be loaded")
+
+
+def _settings(past: FinishedRun, config: Config) -> ModelSettings:
+    """The model and the transform where they were: a run's config may have had paths relative to another directory."""
+    of_input = config.input.model_copy(update={"transform": past.row["transform"]})
+    return config.model_settings.model_copy(update={"path": past.row["model"], "input": of_input})
+
+
+def _without_model(config: Config) -> DecodeSettings:
+    """How samples are decoded where no signature says it: volumes are raw tensors whose shape has three sizes."""
+    mask = config.features.mask
+    sizes = len(mask.shape) if isinstance(mask.shape, tuple) else 2
+    return DecodeSettings(
+        features=config.features,
+        labels=config.labels,
+        slice_features=config.slice_features,
+        spatial_rank=3 if sizes > 2 else 2,  # noqa: PLR2004
+        max_pixels=config.max_pixels,
+    )

@@ -1,0 +1,202 @@
+"""From a config and a finished run to the gate's verdict of it: no model, no inference, no TensorFlow."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from ...components.gate import baselines, drift_messages
+from ...components.gate import checks as gate
+from ...components.gate.checks import Compared
+from ...components.runs import run_files, run_tables
+from ...components.runs.run_tables import FinishedRun
+from ...components.storage import filesystems
+from ...components.verdict import blessing
+from ...schemas import slices
+from ...schemas.config.config import NOT_SCORING, Config
+from ...schemas.errors import ConfigError, ReportError
+from ...schemas.summary import ALL, ANY
+from ...schemas.verdict import INVALID, CheckVerdict, GateVerdict, Headline
+from ..runner import options as runner_options
+from . import comparison, drift
+from .comparison import Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """A run and the gate's verdict of it."""
+
+    past: FinishedRun
+    verdict: GateVerdict
+
+
+def check_config(config: Config) -> None:
+    """Refuse a config that has nothing to gate by, before anything runs.
+
+    Raises:
+        ConfigError: if there are no checks, or if one is of a slice that no slice spec can make.
+    """
+    if not config.gate.checks:
+        msg = (
+            "gate: expected checks, but there are none; write for example "
+            "gate: {checks: [{metric: dice_mean, class: foreground, max_drop: 0.01}]}"
+        )
+        raise ConfigError(msg)
+    shapes = [slices.encode([(part.feature, ANY) for part in spec]) for spec in config.slices]
+    anything = "[^/]*"  # a value has no raw slash
+    possible = [re.compile(anything.join(map(re.escape, shape.split(ANY)))) for shape in shapes]
+    for place, check in enumerate(config.gate.checks):
+        if check.slice not in (ALL, ANY) and not any(shape.fullmatch(check.slice) for shape in possible):
+            msg = (
+                f"gate.checks.{place}.slice: expected {', '.join(map(repr, (ALL, ANY, *shapes)))}, or values in the "
+                f"place of the stars, as `slices` has them, but got {check.slice!r}"
+            )
+            raise ConfigError(msg)
+
+
+def find_run(config: Config, run_id: str | None, flags: Sequence[str]) -> tuple[FinishedRun, list[FinishedRun]]:
+    """A finished run, the last one without an id, and all of them.
+
+    Raises:
+        ReportError: if there is none.
+    """
+    filesystems.use_options(runner_options.pipeline_options(flags))
+    output = filesystems.absolute(config.output)
+    runs = run_tables.finished_runs(output)
+    wanted = None if run_id is None else run_files.check_run_id(run_id)
+    found = next((past for past in runs if wanted in (None, past.run_id)), None)
+    if found is None:
+        what = f"a finished run {run_id!r}" if run_id else "a finished run"
+        raise ReportError(f"expected {what} in {output}/runs, but there is none; evaluate first")
+    return found, runs
+
+
+def decide(
+    config: Config,
+    run_id: str | None,
+    baseline: str | None = None,
+    flags: Sequence[str] = (),
+    tell: Callable[[str], None] = lambda _: None,
+) -> Gated:
+    """The verdict of a run; nothing is written.
+
+    Args:
+        config: with the gate's checks.
+        run_id: of the run, None for the one that finished last.
+        baseline: `blessed`, `previous` or a run id, in place of the config's.
+        flags: Beam's, of which storage options are used.
+        tell: is told of long work.
+
+    Raises:
+        ConfigError: if there are no checks.
+        ReportError: if there is no such finished run, another config scored it, or the config has checks of the data
+            and these were not analyzed.
+    """
+    check_config(config)
+    tonight, runs = find_run(config, run_id, flags)
+    if config.fingerprint != tonight.row["config_fingerprint"]:
+        differs = baselines.difference(tonight.row["config"], config.model_dump_json(), NOT_SCORING)
+        msg = f"run {tonight.run_id!r} was scored with another config: {differs}. Gate it with the config of the run"
+        raise ReportError(msg)
+    kind = baseline or config.gate.baseline
+    blessed = [each.run_id for each in blessing.listed(tonight.run.output)] if kind == baselines.BLESSED else []
+    before, why = baselines.find(kind, tonight, runs, blessed, common=config.gate.common_samples)
+    moved = drift.decide(config, tonight, before, why)
+    unlike = [] if before is None else _unlike(config, tonight, before)
+    found = comparison.compare(config, tonight, None if unlike else before, tell)
+    if found.unlike:
+        unlike = [found.unlike]
+    relative = bool(moved) or any(check.relative for check in config.gate.checks)
+    alone = [why] if before is None and relative else []
+    return Gated(tonight, _verdict(config, (tonight, before), kind, found, unlike or alone, moved))
+
+
+def _unlike(config: Config, tonight: FinishedRun, before: FinishedRun) -> list[str]:
+    return baselines.unlike(tonight.row, before.row, NOT_SCORING, common=config.gate.common_samples)
+
+
+def _verdict(
+    config: Config,
+    runs: tuple[FinishedRun, FinishedRun | None],
+    kind: str,
+    found: Comparison,
+    reasons: Sequence[str],
+    moved: tuple[CheckVerdict, ...],
+) -> GateVerdict:
+    """The verdict; reasons say why there is no baseline to compare with, `moved` is what became of the data."""
+    tonight, before = runs
+    row, then = tonight.row, before.row if before else {}
+    compared = Compared(found.now, found.before, _of_run(row), _of_run(then))
+    if reasons:
+        compared = replace(compared, why="; ".join(reasons))
+    if reasons and before is not None:
+        compared = replace(compared, unlike=INVALID)
+    by_rule = gate.sensitive(config.gate, compared)
+    valid = row["status"] == baselines.DONE
+    verdicts = {rule: gate.overall(checks, moved, valid=valid) for rule, checks in by_rule.items()}
+    usual, *_ = verdicts.values()
+    checks, between = next(iter(by_rule.values())), drift.between(tonight, before, found)
+    return GateVerdict(
+        verdict=usual,
+        run_id=tonight.run_id,
+        eval_date=tonight.run.eval_date,
+        baseline_kind=kind,
+        baseline_run_id=before.run_id if before else None,
+        decided=datetime.now(UTC),
+        status=row["status"],
+        model=row["model"],
+        baseline_model=then.get("model"),
+        records=row["records"],
+        scored=row["scored"],
+        failed=row["failed"],
+        checks=drift.beside(checks, moved, between),
+        headline=_headline(found, verdicts),
+        reasons=(*_invalid(row), *reasons, *_by_rule(verdicts), *_transforms(row, then)),
+        common_samples=found.common,
+        lost=found.lost,
+        added=found.added,
+        drift=moved,
+        drift_says=drift_messages.says(moved, checks, between),
+    )
+
+
+def _of_run(row: Mapping[str, Any]) -> dict[str, float | None]:
+    records = row.get("records")
+    return {
+        "failed_fraction": row["failed"] / records if records else None,
+        "samples_per_second": row.get("samples_per_second"),
+    }
+
+
+def _invalid(row: Mapping[str, Any]) -> list[str]:
+    if row["status"] == baselines.DONE:
+        return []
+    return [f"the run's status is {row['status']}: {row['failed']:,} of {row['records']:,} records failed"]
+
+
+def _transforms(row: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
+    differs = baselines.other_transform(row, then) if then else None
+    return [differs] if differs else []
+
+
+def _by_rule(verdicts: Mapping[str, str]) -> list[str]:
+    (_, usual), *others = verdicts.items()
+    differing = [f"{verdict} under {rule}" for rule, verdict in others if verdict != usual]
+    return [f"the verdict depends on the empty-mask rule: {', '.join(differing)}"] if differing else []
+
+
+def _headline(found: Comparison, verdicts: Mapping[str, str]) -> tuple[Headline, ...]:
+    """Mean Dice of the foreground over all samples under each rule."""
+    now = found.now.get((ALL, None))
+    if now is None:
+        return ()
+    before = (found.before or {}).get((ALL, None))
+    lines = []
+    for rule, stands_for in gate.RULES.items():
+        metric = stands_for.get("dice_mean", "dice_mean")
+        apart = gate.apart(now, before, metric) if before else None
+        low, high = apart.interval if apart else (None, None)
+        value, baseline = gate.number(now.values[metric]), gate.number(before.values[metric]) if before else None
+        lines.append(Headline(rule, verdicts[rule], value, baseline, apart.value if apart else None, low, high))
+    return tuple(lines)

@@ -1,0 +1,1 @@
+"""What would fail on the workers, found before a job is submitted."""

@@ -1,0 +1,122 @@
+"""What would fail on the workers, found before anything is submitted: every finding, not the first alone."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from apache_beam.io.filesystem import BeamIOError
+
+from ...components.decoding.decode_record import DecodeSettings
+from ...components.model import agreement as agreements
+from ...components.model.fingerprints import model_fingerprint
+from ...components.model.saved_model import ScoreSettings
+from ...components.model.scorer import Scorer
+from ...components.model.signatures import Agreement
+from ...components.reading import find_shards, first_records
+from ...components.runtime import gpus
+from ...components.storage import filesystems
+from ...schemas.config.config import Config
+from ...schemas.errors import DicebeamError
+from ...schemas.finding import Finding, fine, problem
+from ...schemas.records import Batch, Progress, Sample, Shard
+from ..graphs import tables_graph
+from ..plans import evaluation_plan
+from ..runner import options as runner_options
+from . import beam_flags, dataflow, devices
+
+
+def findings(config: Config, flags: Sequence[str]) -> Iterator[Finding]:
+    """Look at the flags, the output, the shards and the model, in this order: the quick ones first."""
+    yield from beam_flags.findings(flags)
+    paths = {"examples": config.examples, "model": (config.model,), "output": (config.output,)}
+    if config.input.transform:
+        paths["input.transform"] = (config.input.transform,)
+    yield from dataflow.findings(flags, paths)
+    yield from devices.findings(flags)
+    filesystems.use_options(runner_options.pipeline_options(flags))
+    # before records are decoded with TensorFlow, which comes before the model is loaded
+    gpus.prepare(devices.without_requirement(flags))
+    yield _output(config.output)
+    found: list[Shard] = []
+    for pattern in config.examples:
+        yield _matched(pattern, found)
+    agreement, finding = _agreement(config)
+    yield finding
+    looked = first_records.look(
+        sorted(set(found), key=lambda shard: shard.path),
+        evaluation_plan.decode_settings(config, agreement) if agreement else _without_model(config),
+        failures_allowed=config.max_failed_fraction > 0,
+    )
+    yield from looked.findings
+    if agreement is not None:
+        yield _scored(config, agreement, looked.samples)
+
+
+def _output(output: str) -> Finding:
+    folder = filesystems.absolute(output)
+    made = [] if filesystems.is_remote(folder) else [p for p in (Path(folder), *Path(folder).parents) if not p.exists()]
+    try:
+        filesystems.check_writable(folder)
+    except DicebeamError as error:
+        return problem(str(error), "output", "mend output or its permissions")
+    for path in made:
+        path.rmdir()
+    return fine("a file can be written and deleted", folder)
+
+
+def _matched(pattern: str, found: list[Shard]) -> Finding:
+    """What a pattern matches, which is added to what was found."""
+    where = filesystems.absolute(pattern)
+    try:
+        matched = find_shards.find([pattern])
+    except DicebeamError as error:
+        return problem(str(error), "examples", "mend the pattern; * stays inside a folder")
+    except (OSError, BeamIOError, ValueError) as error:
+        return problem(f"the files cannot be listed ({error})", where, "mend examples or the credentials")
+    found += matched
+    return fine(f"{len(matched):,} shards, {sum(shard.size_bytes for shard in matched) / 1e6:,.1f} MB", where)
+
+
+def _agreement(config: Config) -> tuple[Agreement | None, Finding]:
+    """What config and model agree on; None with a problem where they do not."""
+    model = evaluation_plan.model_settings(config)
+    try:
+        transform = evaluation_plan.fingerprint_of_transform(model)
+        agreed = agreements.agree(model, transform, len(config.classes), config.batch_size)
+        tables_graph.check_foreground(config, agreed.scored)
+    except (DicebeamError, BeamIOError, ValueError) as error:
+        shows = "the model's signatures" + (" and the transform's features" if model.input.transform else "")
+        return None, problem(str(error), "model", f"mend the config; dicebeam inspect shows {shows}")
+    agree = "and the transform agree" if model.input.transform else "agrees"
+    return agreed, fine(f"the signature {agreed.signature!r} {agree} with the config", model.path)
+
+
+def _without_model(config: Config) -> DecodeSettings:
+    """Records can be looked at though the model cannot: as images of whatever channels they have."""
+    return DecodeSettings(
+        features=config.features,
+        labels=config.labels,
+        slice_features=config.slice_features,
+        input_kind=config.input.kind,
+        multi_label=not config.model_settings.exclusive,
+        max_pixels=config.max_pixels,
+    )
+
+
+def _scored(config: Config, agreement: Agreement, samples: Sequence[Sample]) -> Finding:
+    """Load the model and score one of the samples that were decoded, if there is one."""
+    model = evaluation_plan.model_settings(config)
+    todo = "mend the model, or the config that feeds it"
+    try:
+        fingerprint = model_fingerprint(config.model)
+        of_transform, seconds = evaluation_plan.fingerprint_of_transform(model), config.batch_timeout_seconds
+        scorer = Scorer(ScoreSettings(model, config.labels, agreement, fingerprint, seconds, of_transform))
+        if not samples:
+            return fine("the model loads; no sample was there to score", model.path)
+        first = samples[0]
+        batch = Batch(Shard(first.lineage.shard, 0), 0, (first,), (), Progress(1, 0, 1, done=True))
+        failures = scorer.score(batch).failures
+    except (DicebeamError, OSError, BeamIOError) as error:
+        return problem(str(error), "model", todo)
+    if failures:
+        return problem(failures[0].message, f"{first.lineage.shard} record 0", todo)
+    return fine("the model loads and scores the first sample", model.path)

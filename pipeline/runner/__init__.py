@@ -1,0 +1,1 @@
+"""Starting a graph on an engine, and watching it."""

@@ -1,0 +1,1 @@
+"""Every key of a config: its type, its default, what it refuses."""

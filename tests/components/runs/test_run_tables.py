@@ -1,0 +1,67 @@
+"""Runs read back while another process with the same run id makes their tables again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pytest
+
+from dicebeam.components.runs import run_files, run_tables, runs_row
+from dicebeam.components.storage import filesystems
+from dicebeam.pipeline.runner import run as run_module
+from dicebeam.schemas import tables
+from dicebeam.schemas.errors import ReportError
+
+NOT_COMPLETE = r"^run 'r1' is not complete: expected one row in .*/runs/.*run_id=r1, but "
+REMEDY = "; another process may be making its tables again: when it has ended, run the same command with --run-id r1$"
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> run_files.Run:
+    run = run_files.Run(str(tmp_path), "2026-11-24", "r1", "c", "m")
+    row = pa.Table.from_pylist([{"status": "done", "scored": 1, "failed": 0}], schema=tables.RUNS)
+    run_files.write_table(row, run, "runs", runs_row.FILE)
+    return run
+
+
+@pytest.fixture
+def hidden_in_between(finished: run_files.Run, monkeypatch: pytest.MonkeyPatch) -> run_files.Run:
+    """Its row is there when it is looked for, and gone when it is opened."""
+    real = filesystems.reading
+
+    @contextmanager
+    def reading(path: str) -> Iterator[BinaryIO]:
+        runs_row.hide(finished)
+        with real(path) as file:
+            yield file
+
+    monkeypatch.setattr(filesystems, "reading", reading)
+    return finished
+
+
+def test_a_finished_run(finished: run_files.Run) -> None:
+    assert run_module.outcome(finished).valid
+    assert [past.run_id for past in run_tables.finished_runs(finished.output)] == ["r1"]
+
+
+def test_a_row_that_was_hidden_before(finished: run_files.Run) -> None:
+    runs_row.hide(finished)
+    with pytest.raises(ReportError, match=NOT_COMPLETE + "got 0" + REMEDY):
+        run_module.outcome(finished)
+
+
+def test_a_row_that_is_hidden_while_it_is_read(hidden_in_between: run_files.Run) -> None:
+    with pytest.raises(ReportError, match=NOT_COMPLETE + r".*part-0\.parquet went away" + REMEDY):
+        run_module.outcome(hidden_in_between)
+
+
+def test_a_row_that_is_hidden_while_runs_are_listed(hidden_in_between: run_files.Run) -> None:
+    assert run_tables.finished_runs(hidden_in_between.output) == []
+
+
+def test_the_row_is_found_where_it_was_hidden(hidden_in_between: run_files.Run) -> None:
+    row = runs_row.read(hidden_in_between)
+    assert row is not None
+    assert row["scored"] == 1

@@ -1,0 +1,43 @@
+"""Buckets in memory in the place of real ones: no folders, and an object appears as a whole."""
+
+import io
+import re
+from typing import Any
+
+import pytest
+from apache_beam.io.filesystem import FileSystem
+
+from dicebeam.components.storage import object_stores
+from dicebeam.components.storage.object_stores import Stored
+
+WRITTEN = 1_800_000_000.0
+"""When everything was written, Unix time."""
+
+
+def install(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Put them there; gives what is in every bucket, by path."""
+    files: dict[str, bytes] = {}
+
+    def put(file: Any, path: str) -> None:
+        file.seek(0)
+        files[path] = file.read()
+
+    def listed(pattern: str) -> list[Stored]:
+        wanted = re.compile(FileSystem.translate_pattern(pattern))
+        return [Stored(path, len(data), WRITTEN) for path, data in sorted(files.items()) if wanted.match(path)]
+
+    def opened(path: str) -> io.BytesIO:
+        if path not in files:
+            raise FileNotFoundError(path)
+        return io.BytesIO(files[path])
+
+    def rename(source: str, destination: str) -> None:
+        files[destination] = files.pop(source)
+
+    monkeypatch.setattr(object_stores, "put", put)
+    monkeypatch.setattr(object_stores, "listed", listed)
+    monkeypatch.setattr(object_stores, "opened", opened)
+    monkeypatch.setattr(object_stores, "exists", files.__contains__)
+    monkeypatch.setattr(object_stores, "delete", lambda path: files.pop(path, None))
+    monkeypatch.setattr(object_stores, "rename", rename)
+    return files
