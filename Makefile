@@ -74,7 +74,7 @@ check: lint types test test-long ## lint, types and tests: what CI runs, with de
 	@touch $@
 
 deploy-check: $(VENV)/.dev .venv-airflow/.made .venv-kfp/.made .deploy-tools/.made ## run deploy/ with Airflow and Kubeflow Pipelines themselves
-	DICEBEAM_DEPLOY_CHECK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy tests/test_deploy.py
+	DICEBEAM_DEPLOY_CHECK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy tests/deploy/test_deploy.py
 
 .engines-tools/.made: requirements.lock tests/engines/flink.pom.xml
 	@mkdir -p .engines-tools
@@ -92,7 +92,7 @@ deploy-check: $(VENV)/.dev .venv-airflow/.made .venv-kfp/.made .deploy-tools/.ma
 	@touch $@
 
 test-engines: $(VENV)/.dev .engines-tools/.made ## run the same graph on Prism, job services, worker pools and a Flink cluster
-	DICEBEAM_ENGINES=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/engines tests/test_remote.py tests/test_remote_transform.py
+	DICEBEAM_ENGINES=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/engines tests/end_to_end/test_remote.py tests/end_to_end/test_remote_transform.py
 
 bench: $(VENV)/.dev ## measure throughput, memory and start against what they are held to
 	$(BIN)/python -m benchmarks.throughput

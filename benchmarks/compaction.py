@@ -16,7 +16,7 @@ from benchmarks import summary
 from dicebeam.components.runs import run_files, runs_row
 from dicebeam.components.samples import compaction
 from dicebeam.schemas import tables
-from dicebeam.schemas.records import Shard
+from dicebeam.schemas.shards import Shard
 
 SLICES = 50
 

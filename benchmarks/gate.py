@@ -22,11 +22,12 @@ import numpy as np
 from dicebeam.components.gate import checks as gate
 from dicebeam.components.gate import estimates
 from dicebeam.components.gate.checks import Compared
-from dicebeam.components.gate.estimates import Measured
+from dicebeam.components.gate.estimates import Estimates
+from dicebeam.components.samples.sample_blocks import SampleBlock
 from dicebeam.components.statistics.hashing import id_hashes
 from dicebeam.components.summary import slice_rows, slice_state
 from dicebeam.components.summary.slice_rows import ClassSettings
-from dicebeam.components.summary.slice_state import BootstrapSettings, SampleBlock
+from dicebeam.components.summary.slice_state import BootstrapSettings
 from dicebeam.schemas.config.gate import CheckConfig, GateConfig
 from dicebeam.schemas.records import SampleSums
 from dicebeam.schemas.verdict import INCONCLUSIVE, PASS, REGRESSED
@@ -71,7 +72,7 @@ def scores(rng: np.random.Generator, scenario: Scenario) -> Iterator[np.ndarray]
         yield dice * (1 - fall)
 
 
-def run_of(dice: np.ndarray, there: np.ndarray, scenario: Scenario) -> Measured:
+def run_of(dice: np.ndarray, there: np.ndarray, scenario: Scenario) -> Estimates:
     """What the gate knows of a run with these scores: as many pixels are predicted as there are."""
     actual = np.where(there, AREA, 0)
     hit = np.round(dice * actual).astype(np.int64)
@@ -82,7 +83,7 @@ def run_of(dice: np.ndarray, there: np.ndarray, scenario: Scenario) -> Measured:
     settings = BootstrapSettings(by_cluster=scenario.by_cluster)
     totals = slice_state.totals(SampleBlock(id_hashes(str(i).encode() for i in units), sums), settings)
     rows = slice_rows.report("all", totals, CLASSES, keep_replicates=True)
-    return estimates.measured(rows.classes, rows.slices, rows.replicates, CLASSES.ids)
+    return estimates.of_tables(rows.classes, rows.slices, rows.replicates, CLASSES.ids)
 
 
 def night(seed: int, scenario: Scenario) -> str:

@@ -23,7 +23,8 @@ from apache_beam.utils.multi_process_shared import MultiProcessShared
 
 from dicebeam.components.model import model_copies
 from dicebeam.components.runtime import process_slots
-from dicebeam.schemas.records import Batch, Lineage, Progress, Sample, ScoredBatch, Shard
+from dicebeam.schemas.records import Batch, Lineage, Progress, Sample, ScoredBatch
+from dicebeam.schemas.shards import Shard
 
 
 class AtOnce:

@@ -47,7 +47,7 @@ at times (compare orders, not digits):
     tiles by tf.map_fn (copies every tile)                      +16     +4
     tiles by while_loop on slices (copies nothing)             +1.6   +0.9
 
-The parts that won are in components/overlap_tiles.py. XLA over whole arrays instead of tiles compiles again
+The parts that won are in components/kernels/overlap_tiles.py. XLA over whole arrays instead of tiles compiles again
 for every image size.
 """
 

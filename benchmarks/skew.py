@@ -29,6 +29,7 @@ import numpy as np  # noqa: E402
 
 from benchmarks import processes, synthetic  # noqa: E402
 from dicebeam.components.reading import shard_index, tfrecord  # noqa: E402
+from dicebeam.schemas import records  # noqa: E402
 
 SHARDS = 64
 FLAGS = ["--", "--direct_num_workers=2", "--direct_running_mode=multi_processing"]
@@ -115,7 +116,7 @@ def index(root: Path, record_bytes: int) -> None:
         indexed = time.monotonic() - began
     with path.open("rb") as file:
         began = time.monotonic()
-        records = sum(isinstance(item, tfrecord.Record) for item in tfrecord.records(file, str(path)))
+        records = sum(isinstance(item, records.Record) for item in tfrecord.records(file, str(path)))
         read = time.monotonic() - began
     print(
         f"{records:,} records of {record_bytes:,} bytes, {size:,} bytes: {len(found)} ranges indexed in "

@@ -36,7 +36,7 @@ from dicebeam.components.summary.count_duplicates import CountDuplicates
 from dicebeam.components.summary.slice_rows import ClassSettings
 from dicebeam.components.summary.slice_state import BootstrapSettings
 from dicebeam.components.summary.summarize import Summarize, SummarySettings
-from dicebeam.components.summary.write_tables import ReportSettings, WriteReports
+from dicebeam.components.summary.write_tables import TableSettings, WriteTables
 from dicebeam.pipeline.runner import options
 from dicebeam.schemas import tables
 from dicebeam.schemas.records import Lineage, SampleKey, SampleSums
@@ -93,14 +93,14 @@ def summarize(run: Run, classes: int, replicates: int, workers: int) -> None:
         ((SliceFeature("site", "site"),),),
         BootstrapSettings(replicates),
     )
-    report = ReportSettings(run, 0.0, "{}", "model", "{}", "benchmark", datetime.now(UTC))
+    report = TableSettings(run, 0.0, "{}", "model", "{}", "benchmark", datetime.now(UTC))
     mode = "multi_processing" if workers > 1 else "in_memory"
     flags = options.pipeline_options([f"--direct_num_workers={workers}", f"--direct_running_mode={mode}"])
     with beam.Pipeline(options=flags) as pipeline:
         paths = pipeline | beam.Create([file.path for file in run_files.sample_files(run).values()])
         shards = paths | beam.combiners.Count.Globally()
         found, none = paths | Summarize(settings), pipeline | "None" >> beam.Create([0])
-        _ = found.slices | WriteReports(report, found.sums, shards, none, found.ids | CountDuplicates())
+        _ = found.slices | WriteTables(report, found.sums, shards, none, found.ids | CountDuplicates())
 
 
 def main() -> None:

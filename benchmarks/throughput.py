@@ -26,6 +26,7 @@ from dicebeam.components.model import score_function  # noqa: E402
 from dicebeam.components.reading import tfrecord  # noqa: E402
 from dicebeam.pipeline.plans.evaluation_plan import Plan, make_plan  # noqa: E402
 from dicebeam.pipeline.runner import run  # noqa: E402
+from dicebeam.schemas import records  # noqa: E402
 from dicebeam.schemas.config.config import Config  # noqa: E402
 
 KEYS = ("image/encoded", "image/segmentation/class/encoded")
@@ -36,7 +37,7 @@ def evaluate_seconds(plan: Plan) -> float:
     began: list[float] = []
     original = tfrecord.records
 
-    def noting(file: BinaryIO, shard: str, *where: int) -> Iterator[tfrecord.Record]:
+    def noting(file: BinaryIO, shard: str, *where: int) -> Iterator[records.Record]:
         began.append(time.time())
         return original(file, shard, *where)
 

@@ -3,7 +3,7 @@
     python -m examples.brighter demo/data demo/bright 1.2
 
 Each record of FROM/*.tfrecord is copied to a shard of the same name in TO; the pixels of `image/encoded` are multiplied
-by the factor, rounded, and cut at 255. docs/drift.md shows what the gate says of such a night.
+by the factor, rounded, and cut at 255. docs/guide/drift.md shows what the gate says of such a night.
 """
 
 import sys

@@ -5,7 +5,7 @@
 Writes TFRecords of generated images to DIRECTORY/train and DIRECTORY/records, lets tensorflow-transform analyze and
 transform the first, trains a small network on what comes out, and exports it twice: DIRECTORY/model takes what the
 transform gives, DIRECTORY/baked has the transform in it and takes serialized tf.Examples. Then it evaluates both on
-DIRECTORY/records. docs/transform.md goes through it step by step.
+DIRECTORY/records. docs/guide/transform.md goes through it step by step.
 """
 
 import argparse

@@ -45,13 +45,13 @@ class DeviceError(DicebeamError):
     """A worker has not the GPU that was asked for. Nothing of it is kept: mended, the same run id goes on."""
 
 
-class ReportError(DicebeamError):
+class TablesError(DicebeamError):
     """Tables that are to be written or read are not as they must be."""
 
 
-class UnfinishedRunError(ReportError):
+class UnfinishedRunError(TablesError):
     """A run whose shards are not all scored is asked for its tables; evaluating under its run id goes on with it."""
 
 
-class AccountingError(ReportError):
+class AccountingError(TablesError):
     """A record or shard is unaccounted for: the run is invalid and not marked as done."""

@@ -1,79 +1,12 @@
 """What flows between the stages. Everything here is plain data; only small rows leave a worker."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-
-@dataclass(frozen=True, slots=True)
-class ByteRange:
-    """A part of a shard between two record boundaries.
-
-    start: byte of its first record's header. end: byte after its last record, or the size of the file.
-    first_record: index of its first record in the whole shard.
-    split_bytes: the `shard_split_bytes` that cut it, so that an attempt that goes on cuts the shard the same.
-    """
-
-    start: int
-    end: int
-    first_record: int
-    split_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """One input file; as a unit of commit, all of it."""
-
-    path: str
-    size_bytes: int
-
-    @property
-    def range(self) -> None:
-        """All of it."""
-        return
-
-    @property
-    def name(self) -> str:
-        """The unit as messages name it."""
-        return self.path
-
-
-@dataclass(frozen=True, slots=True)
-class ShardRange:
-    """A range of one input file, as a unit of commit."""
-
-    shard: Shard
-    range: ByteRange
-
-    @property
-    def path(self) -> str:
-        """Of the file."""
-        return self.shard.path
-
-    @property
-    def size_bytes(self) -> int:
-        """Of the whole file."""
-        return self.shard.size_bytes
-
-    @property
-    def name(self) -> str:
-        """The unit as messages name it."""
-        return f"{self.path} (bytes {self.range.start:,} to {self.range.end:,})"
-
-
-Unit = Shard | ShardRange
-"""What is committed as one sample file. A small shard is one; a large one is several ranges."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenShard:
-    """A shard that is not scored whole, and the ranges of it that are, by start."""
-
-    shard: Shard
-    scored: tuple[ByteRange, ...] = ()
+from .shards import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,50 +132,9 @@ class ScoredBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
-    """A unit whose sample file stands under its final name; `shard` and `size_bytes` are of the input file."""
+class Record:
+    """The bytes of one record and the offset at which the next one begins."""
 
-    shard: str
-    path: str
-    records: int
-    scored: int
-    failed: int
-    cut_short: bool = False
-    size_bytes: int = 0
-    range: ByteRange | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SampleFiles:
-    """The committed sample files of a run, in which each unit is once.
-
-    files: those that count, by name. holders: the name of the file that holds a unit, by the unit's `file_name`.
-    leftovers: paths of files whose units are all in another one too, which an interrupted compaction left.
-    """
-
-    files: Mapping[str, Shard]
-    holders: Mapping[str, str]
-    leftovers: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RunTotals:
-    """The accounting of a run, summed over its shards."""
-
-    shards: int = 0
-    records: int = 0
-    scored: int = 0
-    failed: int = 0
-    cut_short: int = 0
-    """Shards that end in a failure after which nothing could be read."""
-    seams: int = 0
-    """0 where the ranges of every shard meet, without a gap and without an overlap; see `shard_ranges.seam`."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileSums:
-    """What sample files add up to: their accounting, and the digests of their rows and of their data, hexadecimal."""
-
-    totals: RunTotals = RunTotals()
-    digest: str = "0" * 32
-    data: str = "0" * 32
+    lineage: Lineage
+    data: bytes
+    end: int

@@ -8,10 +8,21 @@ value is cut, and ends in `%~` and a hash of the whole value: still unique, no l
 import hashlib
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-from .errors import ReportError
-from .summary import ALL
+import pyarrow as pa
+
+from .errors import TablesError
+
+ALL = "all"
+"""The slice that every sample is in."""
+
+FOREGROUND = "foreground"
+"""The class name of the mean over the foreground classes, whose class id is NULL."""
+
+ANY = "*"
+"""In a check: every class, channel or slice; within a slice's name any part of a value."""
 
 MISSING = "NULL"
 MAX_VALUE_LENGTH = 200
@@ -23,6 +34,17 @@ _CUT = "%~"
 Pair = tuple[str, str | None]
 
 
+@dataclass(frozen=True, slots=True)
+class SliceTables:
+    """The rows of one slice: of `classes`, `slices`, `histograms` and, where they are kept, `replicates`."""
+
+    name: str
+    classes: pa.Table
+    slices: pa.Table
+    histograms: pa.Table
+    replicates: pa.Table | None
+
+
 def encode(pairs: Sequence[Pair]) -> str:
     """The name of the slice of samples that have these values; `all` for no pairs."""
     return "/".join(f"{_escaped(feature, '%=')}={_value(value)}" for feature, value in pairs) or ALL
@@ -32,13 +54,13 @@ def decode(name: str) -> tuple[Pair, ...]:
     """The pairs that `encode` made a name of; none for `all`.
 
     Raises:
-        ReportError: if `encode` gives no such name, or if a value was cut.
+        TablesError: if `encode` gives no such name, or if a value was cut.
     """
     if name == ALL:
         return ()
     if _CUT in name:
         msg = f"the slice {name!r} names a long value that is cut; the whole value is in the table `samples`"
-        raise ReportError(msg)
+        raise TablesError(msg)
     first, *parts = name.split("=")
     middle = [part.partition("/") for part in parts[:-1]]  # a value has no raw "/", so the first one ends it
     features = [first, *(feature for _, _, feature in middle)]
@@ -48,7 +70,7 @@ def decode(name: str) -> tuple[Pair, ...]:
         for feature, value in zip(features, values, strict=False)
     )
     if encode(pairs) != name:
-        raise ReportError(f"expected the name of a slice, as in site=A/scanner=2, but got {name!r}")
+        raise TablesError(f"expected the name of a slice, as in site=A/scanner=2, but got {name!r}")
     return pairs
 
 

@@ -22,8 +22,41 @@ EXIT_CODES = {
 }
 """The exit code of a run's verdict, the gravest first: a run's verdict is the gravest of its checks'."""
 
-RULES = ("absent_left_out", "absent_counts_as_1", "absent_counts_as_0")
-"""What a class counts as in a sample that neither has it nor is predicted to; the first is that of the tables."""
+
+@dataclass(frozen=True, slots=True)
+class EmptyMaskRule:
+    """What becomes of a class in a sample that neither has it nor is predicted to have it.
+
+    counts_as: its Dice there; None where such samples are left out of means.
+    dice_mean: the metric that stands for `dice_mean` under the rule.
+    says: what becomes of absent classes, in words.
+    """
+
+    name: str
+    counts_as: float | None
+    dice_mean: str
+    says: str
+
+    def metric(self, name: str) -> str:
+        """The metric that stands for another under the rule."""
+        return self.dice_mean if name == "dice_mean" else name
+
+    def __str__(self) -> str:
+        """As people read it."""
+        return f"absent classes {self.says}" + (", as in the tables" if self.name == USUAL_RULE else "")
+
+
+USUAL_RULE = "absent_left_out"
+"""The rule of the tables, by which checks are decided."""
+RULES = {
+    rule.name: rule
+    for rule in (
+        EmptyMaskRule(USUAL_RULE, None, "dice_mean", "left out"),
+        EmptyMaskRule("absent_counts_as_1", 1.0, "dice_mean_absent_as_1", "counted as 1"),
+        EmptyMaskRule("absent_counts_as_0", 0.0, "dice_mean_absent_as_0", "counted as 0"),
+    )
+}
+"""Every rule by name, the usual one first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from ...schemas import datasets
 from ...schemas.records import Failure
-from ...schemas.summary import ALL
+from ...schemas.slices import ALL
 from . import channel_sums
 from .dataset_sums import DatasetSums
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...schemas.config.labels import LabelSettings
 from ...schemas.errors import SampleError
 from ...schemas.records import Sample, SampleSums
-from ...schemas.summary import ALL
+from ...schemas.slices import ALL
 from ..statistics import digest, slicing
 from ..statistics.hashing import id_hashes
 from ..statistics.slicing import SliceSpec

@@ -13,12 +13,13 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
+from ...schemas.accounting import Committed
 from ...schemas.config.devices import DeviceSettings
 from ...schemas.errors import SampleError
-from ...schemas.records import Committed, Failure, Unit
+from ...schemas.records import Failure, Record
+from ...schemas.shards import Unit
 from ..decoding.decode_record import DecodeSettings, decode
 from ..reading import record_reader
-from ..reading.tfrecord import Record
 from ..runtime import gpus, prefetch, progress_counts
 from ..statistics.slicing import SliceSpec
 from . import dataset_sums

@@ -13,8 +13,9 @@ import apache_beam as beam
 import pyarrow as pa
 
 from ...schemas import datasets
+from ...schemas.accounting import RunTotals
 from ...schemas.errors import AccountingError
-from ...schemas.records import Failure, RunTotals
+from ...schemas.records import Failure
 from ..runs import accounting, analysis_files, run_files
 from ..runs.analysis_files import FILE
 from ..runs.run_files import Run

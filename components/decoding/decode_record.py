@@ -11,8 +11,7 @@ from ...schemas.config.features import FeatureKeys
 from ...schemas.config.labels import LabelSettings
 from ...schemas.config.limits import MAX_PIXELS
 from ...schemas.errors import SampleError
-from ...schemas.records import Failure, Sample
-from ..reading.tfrecord import Record
+from ...schemas.records import Failure, Record, Sample
 from . import images, masks, tf_examples
 
 

@@ -8,7 +8,7 @@ from ...schemas.errors import ConfigError, SampleError
 from ...schemas.records import Failure
 from ...schemas.transform import GRAPH
 from ..decoding import image_headers, images, tf_examples
-from ..model import fingerprints, raw_features, saved_model, signatures, transforms
+from ..model import fingerprints, local_copies, raw_features, signatures, transforms
 from ..reading import tfrecord
 from ..storage import filesystems
 
@@ -47,7 +47,7 @@ def _model(path: str) -> Sheet:
 
 
 def _transform(path: str) -> Sheet:
-    copy = saved_model.local_copy(path, fingerprints.transform_fingerprint(path), saved_model.TRANSFORM)
+    copy = local_copies.local_copy(path, fingerprints.transform_fingerprint(path), local_copies.TRANSFORM)
     transform = transforms.load(copy, path)
     raw = [
         ("raw", transforms.describe(name, spec), raw_features.describe(transform.parsing[name]))

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from ...schemas import tables
-from ...schemas.errors import ConfigError, ReportError
+from ...schemas.errors import ConfigError, TablesError
 from ..storage import filesystems
 from . import sql_views
 
@@ -39,7 +39,7 @@ def query(output: str, sql: str, *, allow_files: bool = False) -> Result:
     files and addresses; it never writes.
 
     Raises:
-        ReportError: if there are no tables. ConfigError: if the statement is wrong.
+        TablesError: if there are no tables. ConfigError: if the statement is wrong.
     """
     with _asking(output, sql, allow_files=allow_files) as connection:
         cursor = connection.execute(sql)
@@ -51,7 +51,7 @@ def reading(output: str, sql: str, *, allow_files: bool = False) -> Iterator[pa.
     """The rows of a statement as `query` takes it, in batches that are made as they are read.
 
     Raises:
-        ReportError: if there are no tables. ConfigError: if the statement is wrong, also inside the block.
+        TablesError: if there are no tables. ConfigError: if the statement is wrong, also inside the block.
     """
     with _asking(output, sql, allow_files=allow_files) as connection:
         rows = connection.sql(sql).to_arrow_reader(BATCH_ROWS)
@@ -99,7 +99,7 @@ def connect(output: str, sql: str = "", *, allow_files: bool = False) -> duckdb.
     With a statement, it has those that the statement can be about.
 
     Raises:
-        ReportError: if the folder has neither a `runs` nor a `datasets` table.
+        TablesError: if the folder has neither a `runs` nor a `datasets` table.
     """
     root = filesystems.absolute(output).rstrip("/")
     if filesystems.is_remote(root):
@@ -108,7 +108,7 @@ def connect(output: str, sql: str = "", *, allow_files: bool = False) -> duckdb.
     present = [name for name in tables.TABLES if filesystems.below(f"{root}/{name}", "*/*/*.parquet")]
     if not {"runs", "datasets"} & set(present):
         msg = f"expected the tables of a run in {root!r}, but there is no complete run, nor an analysis"
-        raise ReportError(msg)
+        raise TablesError(msg)
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET python_enable_replacements = false")  # no variable of this program is a table

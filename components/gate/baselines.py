@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..runs import config_difference
+from ..runs.accounting import DONE
 from ..runs.run_tables import FinishedRun
 
 BLESSED, PREVIOUS = "blessed", "previous"
-DONE = "done"
 
 
 def find(

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ...schemas.config.gate import LIMITS, OF_THE_RUN, CheckConfig, GateConfig
-from ...schemas.summary import ANY, FOREGROUND
-from .estimates import Group, Measured
+from ...schemas.slices import ANY, FOREGROUND
+from .estimates import Estimates, Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,14 @@ class Item:
         return self.limit in LIMITS[2:]
 
 
-def items(gate: GateConfig, now: Measured, before: Measured | None) -> list[Item]:
+def items(gate: GateConfig, now: Estimates, before: Estimates | None) -> list[Item]:
     """Every item of the gate. What a pattern finds in either of the runs is looked at in both.
 
     A check that finds nothing has one item, which says so, so that it cannot pass.
     """
     groups = [*now.values(), *(before or {}).values()]
     names = {group.class_id: group.class_name for group in groups}
-    slices = list(dict.fromkeys(name for measured in (now, before or {}) for name, _ in measured))
+    slices = list(dict.fromkeys(name for each in (now, before or {}) for name, _ in each))
     return [item for check in gate.checks for item in _of_check(check, names, slices)]
 
 
@@ -83,6 +83,6 @@ def _some(names: Sequence[str], most: int = 8) -> str:
     return (", ".join(map(repr, names[:most])) or "none") + more
 
 
-def group_of(item: Item, measured: Measured) -> Group | None:
+def group_of(item: Item, estimates: Estimates) -> Group | None:
     """The group that an item is about, None if the run has none."""
-    return measured.get((item.slice, item.class_id))
+    return estimates.get((item.slice, item.class_id))

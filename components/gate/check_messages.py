@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from ...schemas import verdict as verdicts
 from ...schemas.config.gate import rises
-from ...schemas.summary import ALL
-from ...schemas.verdict import CheckVerdict
+from ...schemas.slices import ALL
+from ...schemas.verdict import RULES, CheckVerdict
+from ..wording import numbers
 from .check_items import Item
 
-_WORDS = {"absent_left_out": "left out", "absent_counts_as_1": "counted as 1", "absent_counts_as_0": "counted as 0"}
 _LEAST_P = 1e-4
 
 
@@ -22,15 +22,10 @@ def _subject(metric: str, class_name: str | None, name: str) -> str:
     return metric + of_class + (f" in {name}" if name != ALL else "")
 
 
-def number(value: float) -> str:
-    """Four decimals, or one for large numbers such as samples per second."""
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"  # noqa: PLR2004
-
-
 def absolute(item: Item, value: float, *, outside: bool) -> str:
     """Of a value and a limit."""
     side = {("min", True): "below", ("min", False): "not below", ("max", True): "above", ("max", False): "not above"}
-    return f"{subject(item)} is {number(value)}, {side[item.limit, outside]} {item.threshold:g}"
+    return f"{subject(item)} is {numbers.metric(value)}, {side[item.limit, outside]} {item.threshold:g}"
 
 
 def change_of_run(item: Item, apart: float, worse: float) -> str:
@@ -62,7 +57,7 @@ def relative(check: CheckVerdict) -> str:
 def _moved(apart: float) -> str:
     if apart == 0:
         return "did not change"
-    return f"{'rose' if apart > 0 else 'fell'} by {number(abs(apart))}"
+    return f"{'rose' if apart > 0 else 'fell'} by {numbers.metric(abs(apart))}"
 
 
 def _p(value: float) -> str:
@@ -108,5 +103,5 @@ def not_measured(item: Item) -> str:
 def depends(by_rule: Mapping[str, str]) -> str:
     """What to add to the message of a check whose verdict is another one under another rule; empty for one verdict."""
     (_, usual), *others = by_rule.items()
-    differing = [f"{verdict} with absent classes {_WORDS[rule]}" for rule, verdict in others if verdict != usual]
+    differing = [f"{verdict} with absent classes {RULES[rule].says}" for rule, verdict in others if verdict != usual]
     return f"; it depends on the empty-mask rule: {', '.join(differing)}" if differing else ""

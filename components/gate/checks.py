@@ -12,20 +12,13 @@ import numpy as np
 
 from ...schemas import verdict as verdicts
 from ...schemas.config.gate import LOWER_IS_BETTER, OF_THE_RUN, GateConfig, rises
-from ...schemas.verdict import CheckVerdict
+from ...schemas.verdict import RULES, USUAL_RULE, CheckVerdict, EmptyMaskRule
 from ..statistics import paired_differences
 from ..statistics.paired_differences import ALPHA, Difference
 from . import check_items
 from . import check_messages as messages
 from .check_items import Item
-from .estimates import Group, Measured
-
-RULES: Mapping[str, Mapping[str, str]] = {
-    "absent_left_out": {},
-    "absent_counts_as_1": {"dice_mean": "dice_mean_absent_as_1"},
-    "absent_counts_as_0": {"dice_mean": "dice_mean_absent_as_0"},
-}
-"""Which metric stands for which under each of `schemas.verdict.RULES`."""
+from .estimates import Estimates, Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +29,15 @@ class Compared:
     of_run, of_run_before: the metrics of the whole runs, None where they were not measured.
     """
 
-    now: Measured
-    before: Measured | None
+    now: Estimates
+    before: Estimates | None
     of_run: Mapping[str, float | None]
     of_run_before: Mapping[str, float | None]
     unlike: str = verdicts.NO_BASELINE
     why: str = "there is no baseline"
 
 
-def decide(gate: GateConfig, compared: Compared, rule: str = "absent_left_out") -> tuple[CheckVerdict, ...]:
+def decide(gate: GateConfig, compared: Compared, rule: str = USUAL_RULE) -> tuple[CheckVerdict, ...]:
     """The verdict of every check, under one rule for absent classes."""
     items = check_items.items(gate, compared.now, compared.before)
     first = [_first_look(item, gate, compared, RULES[rule]) for item in items]
@@ -56,10 +49,9 @@ def decide(gate: GateConfig, compared: Compared, rule: str = "absent_left_out") 
 def sensitive(gate: GateConfig, compared: Compared) -> dict[str, tuple[CheckVerdict, ...]]:
     """The checks under each rule; those whose verdict another rule would change say so in their message."""
     found = {rule: decide(gate, compared, rule) for rule in RULES}
-    usual = next(iter(RULES))
-    found[usual] = tuple(
+    found[USUAL_RULE] = tuple(
         replace(check, message=check.message + messages.depends({r: found[r][i].verdict for r in RULES}))
-        for i, check in enumerate(found[usual])
+        for i, check in enumerate(found[USUAL_RULE])
     )
     return found
 
@@ -72,7 +64,7 @@ class _Tested:
     difference: Difference
 
 
-def _first_look(item: Item, gate: GateConfig, compared: Compared, rule: Mapping[str, str]) -> CheckVerdict | _Tested:
+def _first_look(item: Item, gate: GateConfig, compared: Compared, rule: EmptyMaskRule) -> CheckVerdict | _Tested:
     """All that can be said before the p-values of the others are known."""
     if item.check.metric in OF_THE_RUN:
         return _of_the_run(item, compared)
@@ -82,7 +74,7 @@ def _first_look(item: Item, gate: GateConfig, compared: Compared, rule: Mapping[
     if not item.relative:  # of a value that was chosen under the rule of the tables
         known = _made(item, verdicts.PASS, "", now.values[item.check.metric])
         return _too_few(item, gate, now, now.units(item.check.metric), known) or _absolute(item, known)
-    metric = rule.get(item.check.metric, item.check.metric)
+    metric = rule.metric(item.check.metric)
     before = check_items.group_of(item, compared.before) if compared.before else None
     if before is None:
         unlike, why = (
@@ -152,14 +144,14 @@ def _made(
         threshold=item.threshold,
         verdict=verdict,
         message=message,
-        value=number(value),
-        baseline=number(baseline),
+        value=defined(value),
+        baseline=defined(baseline),
         n_pairs=n_pairs if item.relative else None,
     )
 
 
-def number(value: float | None) -> float | None:
-    """A number, or None where it is undefined."""
+def defined(value: float | None) -> float | None:
+    """A value, or None where it is NaN."""
     return None if value is None or np.isnan(value) else float(value)
 
 

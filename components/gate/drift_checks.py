@@ -12,7 +12,7 @@ from math import isfinite
 
 from ...schemas import verdict as verdicts
 from ...schemas.config.drift import DriftCheck
-from ...schemas.summary import ALL, ANY
+from ...schemas.slices import ALL, ANY
 from ...schemas.verdict import CheckVerdict
 from . import drift_messages as messages
 
@@ -57,7 +57,7 @@ class Subject:
     class_name: str | None = None
 
 
-def decide(
+def judge(
     checks: Sequence[DriftCheck],
     now: Dataset,
     before: Dataset | None,

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ...schemas.errors import ReportError
-from ...schemas.summary import ALL
+from ...schemas.errors import TablesError
+from ...schemas.slices import ALL
 from ..runs import accounting, analysis_files, run_tables
 from ..runs.run_files import Run
 from ..runs.run_tables import FinishedRun
@@ -14,7 +14,7 @@ def read(past: FinishedRun) -> Dataset | None:
     """The data of a run; None where they were not analyzed, or not to the end.
 
     Raises:
-        ReportError: if a table of the analysis is gone.
+        TablesError: if a table of the analysis is gone.
     """
     place = analysis_files.find(past.run.output, past.run_id)
     if place is None:
@@ -27,7 +27,7 @@ def read(past: FinishedRun) -> Dataset | None:
         gone = place.folder("dataset_slices" if of_all is None else "dataset_classes")
         again = f"delete {place.folder('datasets')}, and analyze again"
         msg = f"expected the tables of an analysis, but {gone} has none; {again}"
-        raise ReportError(msg)
+        raise TablesError(msg)
     return Dataset(
         samples=of_all["n_samples"],
         pixels=of_all["pixels"] - of_all["ignored_pixels"],

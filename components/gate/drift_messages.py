@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ...schemas.config.drift import OF_A_CHANNEL
 from ...schemas.verdict import DRIFTED, OUT_OF_BOUNDS, PASS, REGRESSED, CheckVerdict
+from ..wording.numbers import statistic
 
 NO_BASELINE = "there is no baseline"
 _LIBRARIES = "the versions of the libraries differ"
@@ -106,16 +107,16 @@ def change(check: CheckVerdict) -> str:
     """`rose by 0.02, from 0.05 to 0.07`."""
     apart = check.difference or 0.0
     if apart == 0:
-        return f"did not change from {number(check.baseline)}"
+        return f"did not change from {statistic(check.baseline)}"
     moved = "rose" if apart > 0 else "fell"
-    return f"{moved} by {number(abs(apart))}, from {number(check.baseline)} to {number(check.value)}"
+    return f"{moved} by {statistic(abs(apart))}, from {statistic(check.baseline)} to {statistic(check.value)}"
 
 
 def shift(check: CheckVerdict, spreads: float, std: float) -> str:
     """The same, in standard deviations of the baseline's channel."""
     if not check.difference:
         return change(check)
-    return f"{change(check)}, {number(spreads)} of the baseline's standard deviation of {number(std)}"
+    return f"{change(check)}, {statistic(spreads)} of the baseline's standard deviation of {statistic(std)}"
 
 
 def ratio(check: CheckVerdict) -> str:
@@ -123,15 +124,10 @@ def ratio(check: CheckVerdict) -> str:
     ends = (check.value or 0.0, check.baseline or 0.0)
     if not any(ends):
         return "is 0 in both"
-    factor = f"a factor of {number(max(ends) / min(ends))}" if all(ends) else "beyond any factor"
+    factor = f"a factor of {statistic(max(ends) / min(ends))}" if all(ends) else "beyond any factor"
     return f"{change(check)}, {factor}" if check.difference else change(check)
 
 
 def limit(check: CheckVerdict, moved: str, *, beyond: bool) -> str:
     """Of a change and its limit."""
     return f"{subject(check)} {moved}: {'more than' if beyond else 'within'} {check.limit_name} {check.threshold:g}"
-
-
-def number(value: float | None) -> str:
-    """Four significant digits: parts of a rare class are small, and means of 16-bit images are not."""
-    return "nothing" if value is None else f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.1f}"  # noqa: PLR2004

@@ -6,13 +6,14 @@ Values are made of the counts by the same formulas as the replicates: counts fir
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from ...schemas import tables
-from ...schemas.summary import FOREGROUND
+from ...schemas.slices import FOREGROUND
 from ..summary import slice_rows
 
 METRICS = tuple(field.name for field in tables.REPLICATES if pa.types.is_floating(field.type))
@@ -48,11 +49,11 @@ class Group:
         return behind if self.clusters is None else min(behind, self.clusters)
 
 
-Measured = Mapping[tuple[str, int | None], Group]
+Estimates = Mapping[tuple[str, int | None], Group]
 """Groups by slice and class id, which is None for the foreground."""
 
 
-def measured(classes: pa.Table, slices: pa.Table, replicates: pa.Table | None, foreground: Sequence[int]) -> Measured:
+def of_tables(classes: pa.Table, slices: pa.Table, replicates: pa.Table | None, foreground: Sequence[int]) -> Estimates:
     """The groups of a run's tables.
 
     Args:
@@ -123,4 +124,13 @@ def _replicates(rows: pa.Table) -> dict[tuple[str, int | None], dict[str, NDArra
         }
         for start, end in zip(starts, ends, strict=True)
         if end > start
+    }
+
+
+def of_the_run(row: Mapping[str, Any]) -> dict[str, float | None]:
+    """The metrics of a whole run, by its `runs` row; None where they are undefined or were not measured."""
+    records = row.get("records")
+    return {
+        "failed_fraction": row["failed"] / records if records else None,
+        "samples_per_second": row.get("samples_per_second"),
     }

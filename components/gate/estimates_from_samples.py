@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ...schemas.summary import ALL
+from ...schemas.slices import ALL
 from ..runs import run_files
 from ..runs.run_files import Run
 from ..samples import sample_blocks
@@ -25,13 +25,13 @@ from ..summary import slice_rows
 from ..summary.slice_rows import ClassSettings
 from ..summary.slice_state import BootstrapSettings, SliceState
 from . import estimates
-from .estimates import Measured
+from .estimates import Estimates
 
 Ids = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
-class MeasureSettings:
+class EstimateSettings:
     """What is measured; `wanted` says which slices, by name. `specs` has that of `all`, as no features."""
 
     classes: ClassSettings
@@ -42,10 +42,10 @@ class MeasureSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Remeasured:
+class EstimatesOfSamples:
     """The groups of a run, how many samples they are of, and the digest of what is true in these."""
 
-    groups: Measured
+    groups: Estimates
     samples: int
     data: str
 
@@ -67,7 +67,7 @@ def _ids_in(path: str, n_classes: int) -> Ids:
     return np.concatenate(parts) if parts else np.empty(0, np.uint64)
 
 
-def remeasure(run: Run, settings: MeasureSettings, common: Ids | None = None) -> Remeasured:
+def estimate(run: Run, settings: EstimateSettings, common: Ids | None = None) -> EstimatesOfSamples:
     """The groups of a run.
 
     Args:
@@ -85,7 +85,7 @@ def remeasure(run: Run, settings: MeasureSettings, common: Ids | None = None) ->
                 samples += len(block.ids)
                 digests.append(digest.of_data(block.ids, block.samples.sums, settings.classes.ids))
                 _add(states, block, settings)
-    return Remeasured(_groups(states, settings), samples, digest.add(digests))
+    return EstimatesOfSamples(_groups(states, settings), samples, digest.add(digests))
 
 
 def _part(block: ReadBlock, common: Ids) -> ReadBlock:
@@ -96,14 +96,14 @@ def _part(block: ReadBlock, common: Ids) -> ReadBlock:
     return ReadBlock(block.samples.part(kept), block.ids[kept], columns)
 
 
-def _add(states: dict[str, SliceState], block: ReadBlock, settings: MeasureSettings) -> None:
+def _add(states: dict[str, SliceState], block: ReadBlock, settings: EstimateSettings) -> None:
     for spec in settings.specs:
         for name, part in sample_blocks.sliced(block, spec):
             if settings.wanted(name):
                 states.setdefault(name, SliceState()).take([part], settings.bootstrap)
 
 
-def _groups(states: dict[str, SliceState], settings: MeasureSettings) -> Measured:
+def _groups(states: dict[str, SliceState], settings: EstimateSettings) -> Estimates:
     found: dict[tuple[str, int | None], estimates.Group] = {}
     for name, state in sorted(states.items(), key=lambda item: (item[0] != ALL, item[0])):
         state.fold(settings.bootstrap)
@@ -111,7 +111,7 @@ def _groups(states: dict[str, SliceState], settings: MeasureSettings) -> Measure
             rows = slice_rows.report(name, state.folded, settings.classes, keep_replicates=True)
             foreground = [settings.classes.ids[place] for place in settings.classes.foreground]
             drawn = rows.replicates if settings.bootstrap.replicates else None
-            found |= estimates.measured(rows.classes, rows.slices, drawn, foreground)
+            found |= estimates.of_tables(rows.classes, rows.slices, drawn, foreground)
     return found
 
 

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from ...schemas.config.model import ModelSettings
 from ...schemas.errors import ModelError
+from .agreement import Agreement, scored_classes
 from .score_function import Scores
-from .signatures import Agreement, scored_classes
 
 PROBABILITY_TOLERANCE = 1e-3
 """Half precision puts a probability this far outside [0, 1], logits put it further."""

@@ -11,7 +11,7 @@ from ...schemas.config.labels import LabelSettings
 from ...schemas.errors import SampleError
 from ...schemas.records import Sample
 from ..runtime import time_limit
-from . import model_faults, saved_model, score_function
+from . import model_faults, prediction, saved_model
 from .saved_model import ScoreSettings
 
 
@@ -47,7 +47,7 @@ def ignored(sample: Sample, labels: LabelSettings) -> NDArray[np.bool_]:
     return np.asarray(sample.mask == labels.ignored)
 
 
-class Replayer:
+class Predictor:
     """A SavedModel, loaded once, that predicts one sample at a time."""
 
     def __init__(self, settings: ScoreSettings) -> None:
@@ -58,8 +58,9 @@ class Replayer:
         """
         self._loaded = saved_model.load(settings)  # the signature's function holds the variables only weakly
         self._settings = settings
-        self._signature = self._loaded.signatures[settings.agreement.signature]
-        self._transform = saved_model.load_inputs(settings)
+        agreement, classes = settings.agreement, settings.labels.classes
+        signature, transform = self._loaded.signatures[agreement.signature], saved_model.load_inputs(settings)
+        self._predict = prediction.predict_function(signature, agreement, settings.model, len(classes), transform)
 
     def predict(self, sample: Sample) -> Predicted:
         """The prediction of a sample at the size of its mask.
@@ -78,20 +79,16 @@ class Replayer:
 
     def _predicted(self, sample: Sample) -> Predicted:
         settings, agreement = self._settings.model, self._settings.agreement
-        times, rank, classes = agreement.batch or 1, agreement.spatial_rank, len(self._settings.labels.classes)
+        times = agreement.batch or 1
         images = tf.constant(np.stack([sample.image] * times)) if _is_array(sample) else tf.constant([sample.image])
         if not _is_array(sample):
             images = tf.repeat(images, times)
         masks = tf.constant(np.stack([sample.mask] * times))
         largest = tf.constant(float(images.dtype.max) if images.dtype.is_integer else 1.0, tf.float32)
-        fed = score_function.inputs(images, agreement, settings, largest, self._transform)
-        output = self._signature(**fed)[agreement.output_name]
-        output, fits = score_function.right_shape(output, masks, rank, settings.output_kind, classes)
-        if not fits:
+        predicted = self._predict(images, masks, largest)
+        if not predicted.fits:
             raise ValueError("its output does not have the shape of a prediction for this sample")
-        probs = score_function.probabilities(output, settings, rank, classes)
-        method = "nearest" if settings.output_kind == "class_ids" else "bilinear"
-        found = score_function.at_mask_size(probs, masks, rank, method)[0].numpy()
+        found = predicted.probs[0].numpy()
         if settings.exclusive:
             return Predicted(np.argmax(found, axis=-1), agreement.scored)
         return Predicted(found > settings.threshold, agreement.scored)

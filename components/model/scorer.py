@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...schemas.errors import ModelError
 from ...schemas.records import Batch, Failure, Sample, SampleKey, SampleSums, ScoredBatch
-from ..samples import sample_rows
+from ..statistics import sample_sums
 from . import model_faults, output_checks, saved_model, score_function
 from .saved_model import ScoreSettings
 
@@ -95,7 +95,7 @@ class Scorer:
         self._scored_before.add(samples[0].bucket)
         kept = [sample for sample, fine in zip(samples, finite, strict=True) if fine]
         failures = [model_faults.not_finite(s) for s, fine in zip(samples, finite, strict=True) if not fine]
-        return _Scored(kept, sample_rows.select(sums, finite) if failures else sums, failures)
+        return _Scored(kept, sample_sums.select(sums, finite) if failures else sums, failures)
 
     def _read(self, samples: Sequence[Sample]) -> tuple[SampleSums, NDArray[np.bool_]]:
         """The sums of one call and which samples are finite; a GPU may fail as late as when they are read."""
@@ -149,7 +149,7 @@ def _joined(parts: Sequence[_Scored]) -> _Scored:
     sums = [part.sums for part in parts if part.sums is not None]
     return _Scored(
         [sample for part in parts for sample in part.kept],
-        sample_rows.concatenate(sums) if sums else None,
+        sample_sums.concatenate(sums) if sums else None,
         [failure for part in parts for failure in part.failures],
     )
 

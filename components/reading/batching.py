@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ...schemas.records import Batch, Failure, Progress, Sample, Unit
-from .tfrecord import Record
+from ...schemas.records import Batch, Failure, Progress, Record, Sample
+from ...schemas.shards import Unit
 
 PENDING_BATCHES = 8
 """A sample waits for others of its shape until this many batches' worth of records have passed.

@@ -9,8 +9,8 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
-from ...schemas.errors import ConfigError, ReportError, StorageError
-from ...schemas.records import ByteRange, OpenShard, Shard
+from ...schemas.errors import ConfigError, StorageError, TablesError
+from ...schemas.shards import ByteRange, OpenShard, Shard
 from ..runs import run_files, runs_row, shard_ranges
 from ..storage import filesystems
 
@@ -66,7 +66,7 @@ def split(found: Sequence[Shard], run: run_files.Run) -> tuple[list[Shard], list
     """Shards that are not scored whole yet, and the paths of the sample files that are there.
 
     Raises:
-        ReportError: if the run has a sample file of a shard that is not among those found, or that has another
+        TablesError: if the run has a sample file of a shard that is not among those found, or that has another
             size now than when it was scored, or two of the same bytes.
     """
     samples = run_files.list_samples(run)
@@ -79,7 +79,7 @@ def split(found: Sequence[Shard], run: run_files.Run) -> tuple[list[Shard], list
             f"{samples.files[samples.holders[strangers[0]]].path}; use another --run-id, or the examples it was "
             "begun with"
         )
-        raise ReportError(msg)
+        raise TablesError(msg)
     _check_unchanged(paths, by_hash)
     for key, held in spans.items():
         if clash := shard_ranges.overlap(held, by_hash[key].size_bytes):
@@ -88,7 +88,7 @@ def split(found: Sequence[Shard], run: run_files.Run) -> tuple[list[Shard], list
                 f"{samples.files[names[0]].path} and {names[1]} beside it hold the same bytes of "
                 f"{by_hash[key].path}; delete one, and evaluate again"
             )
-            raise ReportError(msg)
+            raise TablesError(msg)
     return [shard for key, shard in by_hash.items() if not _whole(spans.get(key), shard)], paths
 
 
@@ -118,7 +118,7 @@ def _check_unchanged(paths: Sequence[str], by_hash: Mapping[str, Shard]) -> None
                     f"{record.shard} had {record.size_bytes} bytes when it was scored and has {size} now; use "
                     f"another --run-id, or delete {shard_ranges.every(path)} to score it again"
                 )
-                raise ReportError(msg)
+                raise TablesError(msg)
 
 
 def opened(missing: Sequence[Shard], run: run_files.Run) -> list[OpenShard]:

@@ -7,7 +7,8 @@ from apache_beam.io.filesystem import BeamIOError
 
 from ...schemas.errors import StorageError
 from ...schemas.finding import Finding, fine, problem, warning
-from ...schemas.records import Failure, Sample, Shard
+from ...schemas.records import Failure, Sample
+from ...schemas.shards import Shard
 from ..decoding import raw_images, tf_examples
 from ..decoding.decode_record import DecodeSettings, decode
 from ..decoding.raw_images import RawImages

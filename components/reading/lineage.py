@@ -8,10 +8,9 @@ from itertools import groupby
 
 from apache_beam.io.filesystem import BeamIOError
 
-from ...schemas.records import Failure, Lineage
+from ...schemas.records import Failure, Lineage, Record
 from ..storage import filesystems
 from . import tfrecord
-from .tfrecord import Record
 
 
 def read(places: Iterable[Lineage]) -> dict[Lineage, Record | str]:

@@ -12,10 +12,12 @@ import apache_beam as beam
 from apache_beam.coders import PickleCoder, registry
 from apache_beam.coders.coder_impl import CallbackCoderImpl
 
-from ...schemas.records import Batch, Failure, Unit
+from ...schemas import records
+from ...schemas.records import Batch, Failure
+from ...schemas.shards import Unit
 from ..decoding.decode_record import DecodeSettings, decode
 from ..runtime import prefetch
-from . import record_reader, tfrecord
+from . import record_reader
 from .batching import Decoded, batches
 
 
@@ -35,7 +37,7 @@ class ReadSettings:
 def unit_batches(unit: Unit, settings: ReadSettings) -> Iterator[Batch]:
     """The batches of one unit, decoded in threads one to two batches ahead of the consumer."""
 
-    def decoded(record: tfrecord.Record | Failure) -> Decoded:
+    def decoded(record: records.Record | Failure) -> Decoded:
         return record, record if isinstance(record, Failure) else decode(record, settings.decode)
 
     threads = settings.threads or min(8, os.cpu_count() or 1)

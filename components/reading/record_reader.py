@@ -4,8 +4,10 @@ import dataclasses
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from ...schemas import records
 from ...schemas.errors import StorageError
-from ...schemas.records import Failure, Unit
+from ...schemas.records import Failure
+from ...schemas.shards import Unit
 from ..storage import filesystems
 from . import tfrecord
 
@@ -18,7 +20,7 @@ def with_bytes_left(failure: Failure, shard: Unit) -> Failure:
     return dataclasses.replace(failure, message=f"{failure.message}: {left:,} of {shard.size_bytes:,} bytes")
 
 
-def read(unit: Unit) -> Iterator[tfrecord.Record | Failure]:
+def read(unit: Unit) -> Iterator[records.Record | Failure]:
     """Every record of the unit, in order; one that cannot be read is a failure.
 
     Raises:
@@ -33,7 +35,7 @@ def read(unit: Unit) -> Iterator[tfrecord.Record | Failure]:
         raise StorageError(msg) from error
 
 
-def _framed(file: BinaryIO, unit: Unit) -> Iterator[tfrecord.Record | Failure]:
+def _framed(file: BinaryIO, unit: Unit) -> Iterator[records.Record | Failure]:
     if unit.range is None:
         return tfrecord.records(file, unit.path)
     return tfrecord.records_of_range(file, unit.path, unit.range, unit.size_bytes)

@@ -6,8 +6,8 @@ the first one. The cut depends on nothing but the file and the setting.
 
 from typing import BinaryIO
 
-from ...schemas.errors import ReportError
-from ...schemas.records import ByteRange, OpenShard, Shard, ShardRange, Unit
+from ...schemas.errors import TablesError
+from ...schemas.shards import ByteRange, OpenShard, Shard, ShardRange, Unit
 from . import tfrecord
 
 MAX_RANGES = 10_000
@@ -52,7 +52,7 @@ def units(opened: OpenShard, found: list[ByteRange]) -> list[Unit]:
     """What is still to be scored of a shard, by the ranges that it is found to have now.
 
     Raises:
-        ReportError: if what is scored already is none of them: the file is another one now.
+        TablesError: if what is scored already is none of them: the file is another one now.
     """
     strange = next((part for part in opened.scored if part not in found), None)
     if strange is not None:
@@ -61,7 +61,7 @@ def units(opened: OpenShard, found: list[ByteRange]) -> list[Unit]:
             f"scored from record {strange.first_record:,} on, and there are no such limits of records now; use another "
             "--run-id, or delete its sample files to score it again"
         )
-        raise ReportError(msg)
+        raise TablesError(msg)
     if len(found) == 1 and not opened.scored:
         return [opened.shard]
     return [ShardRange(opened.shard, part) for part in found if part not in opened.scored]

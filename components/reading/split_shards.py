@@ -1,4 +1,4 @@
-"""CutShards: shards to units, which are what is spread over the workers: a large shard becomes several ranges.
+"""SplitShards: shards to units, which are what is spread over the workers: a large shard becomes several ranges.
 
 Contract: the units of a shard tile it, and depend on nothing but its bytes and the setting it was begun with.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import apache_beam as beam
 
 from ...schemas.errors import StorageError
-from ...schemas.records import OpenShard, Unit
+from ...schemas.shards import OpenShard, Unit
 from ..storage import filesystems
 from . import shard_index
 
@@ -17,7 +17,7 @@ def units(opened: OpenShard, split_bytes: int) -> list[Unit]:
     """What is still to be scored of a shard. A shard that was begun is cut as it was then, whatever the setting is now.
 
     Raises:
-        ReportError: if it was begun and is another one now. StorageError: if it cannot be read.
+        TablesError: if it was begun and is another one now. StorageError: if it cannot be read.
     """
     shard = opened.shard
     begun_with = opened.scored[0].split_bytes if opened.scored else split_bytes
@@ -32,7 +32,7 @@ def units(opened: OpenShard, split_bytes: int) -> list[Unit]:
     return shard_index.units(opened, found)
 
 
-class _CutShard(beam.DoFn):
+class _SplitShard(beam.DoFn):
     def __init__(self, split_bytes: int) -> None:
         self._split_bytes = split_bytes
 
@@ -40,7 +40,7 @@ class _CutShard(beam.DoFn):
         yield from units(opened, self._split_bytes)
 
 
-class CutShards(beam.PTransform):
+class SplitShards(beam.PTransform):
     """Shards that are not scored whole to the units that are still to be scored."""
 
     def __init__(self, split_bytes: int) -> None:
@@ -49,4 +49,4 @@ class CutShards(beam.PTransform):
 
     def expand(self, shards: beam.PCollection[OpenShard]) -> beam.PCollection[Unit]:
         """Index where the shard lands: an index takes a request for each buffer's worth of headers, on one worker."""
-        return shards | "SpreadShards" >> beam.Reshuffle() | "CutShard" >> beam.ParDo(_CutShard(self._split_bytes))
+        return shards | "SpreadShards" >> beam.Reshuffle() | "CutShard" >> beam.ParDo(_SplitShard(self._split_bytes))

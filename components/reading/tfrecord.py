@@ -8,14 +8,14 @@ Source: https://www.tensorflow.org/tutorials/load_data/tfrecord, "TFRecords form
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from gzip import BadGzipFile
 from typing import BinaryIO
 
 import google_crc32c
 
 from ...schemas.errors import StorageError
-from ...schemas.records import ByteRange, Failure, Lineage
+from ...schemas.records import Failure, Lineage, Record
+from ...schemas.shards import ByteRange
 
 STAGE = "read"
 MAX_RECORD_BYTES = 2**31 - 1
@@ -25,15 +25,6 @@ _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
 HEADER_BYTES = _HEADER.size
 _GZIP_MAGIC = b"\x1f\x8b"
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """The bytes of one record and the offset at which the next one begins."""
-
-    lineage: Lineage
-    data: bytes
-    end: int
 
 
 def masked_crc(data: bytes) -> int:

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...schemas.errors import SampleError
-from ...schemas.records import Failure, Sample
+from ...schemas.records import Failure, Record, Sample
 from ..decoding import decode_record, images, tf_examples
 from ..decoding.decode_record import DecodeSettings
 from ..model import predictor as replay
-from ..model.predictor import Predicted, Replayer
+from ..model.predictor import Predicted, Predictor
 from ..reading import lineage
-from ..reading.tfrecord import Record
 from . import outlines, thumbnails
 from .gallery_samples import Case, ClassScore
 
@@ -25,11 +24,11 @@ _TRUTH, _IGNORED, _NOW, _BEFORE = "truth", "ignored", "now", "before"
 
 
 @dataclass(frozen=True, slots=True)
-class Predictor:
+class ShownModel:
     """A model and how its samples are decoded; a text in the model's place says why there is none."""
 
     decode: DecodeSettings
-    model: Replayer | str
+    model: Predictor | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Card:
     near: tuple[int, ...] = ()
 
 
-def cards(cases: Sequence[Case], now: Predictor, before: Predictor | None) -> list[Card]:
+def cards(cases: Sequence[Case], now: ShownModel, before: ShownModel | None) -> list[Card]:
     """A card for each case, in order.
 
     Args:
@@ -63,7 +62,7 @@ def cards(cases: Sequence[Case], now: Predictor, before: Predictor | None) -> li
     return [_card(case, found[case.lineage], now, before) for case in cases]
 
 
-def _card(case: Case, record: Record | str, now: Predictor, before: Predictor | None) -> Card:
+def _card(case: Case, record: Record | str, now: ShownModel, before: ShownModel | None) -> Card:
     if isinstance(record, str):
         return Card(case, notes=(f"{GONE}{record}.",))
     sample = decode_record.decode(record, now.decode)
@@ -110,7 +109,7 @@ def _near(layers: dict[str, NDArray[np.bool_]], height: int, width: int) -> tupl
 
 
 def _layers(
-    case: Case, record: Record, sample: Sample, now: Predictor, before: Predictor | None
+    case: Case, record: Record, sample: Sample, now: ShownModel, before: ShownModel | None
 ) -> tuple[dict[str, NDArray[np.bool_]], list[str]]:
     """Masks of the class that is shown, and what is to be said of them."""
     class_id, notes = case.focus.class_id, list[str]()
@@ -131,7 +130,7 @@ def _layers(
     return layers, notes
 
 
-def _of_baseline(before: Predictor, record: Record, focus: ClassScore) -> NDArray[np.bool_] | str:
+def _of_baseline(before: ShownModel, record: Record, focus: ClassScore) -> NDArray[np.bool_] | str:
     if focus.state_before is None:
         return "it has not scored this sample"
     sample = decode_record.decode(record, before.decode)
@@ -141,7 +140,7 @@ def _of_baseline(before: Predictor, record: Record, focus: ClassScore) -> NDArra
     return _predicted(before, sample, names.index(focus.name)) if focus.name in names else "it has no such class"
 
 
-def _predicted(predictor: Predictor, sample: Sample, class_id: int) -> NDArray[np.bool_] | str:
+def _predicted(predictor: ShownModel, sample: Sample, class_id: int) -> NDArray[np.bool_] | str:
     if isinstance(predictor.model, str):
         return predictor.model
     try:

@@ -72,7 +72,7 @@ def find(
     """The cases of a run, the gravest first: the worst samples, or those that fell most against a baseline.
 
     Raises:
-        ReportError: if a sample file is damaged.
+        TablesError: if a sample file is damaged.
     """
     if kind == "worst":
         rankings = sample_rankings.worst(run, foreground, OVERALL, A_CLASS)

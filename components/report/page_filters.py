@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ...schemas.summary import ALL, FOREGROUND
+from ...schemas.slices import ALL, FOREGROUND
 from ...schemas.verdict import CheckVerdict
 from .gallery import Card
 from .report_data import ReportData

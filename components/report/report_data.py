@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from ...schemas.summary import ALL
+from ...schemas.slices import ALL
 from ...schemas.verdict import PASS, RULES, GateVerdict, Headline
 from ..runs import run_tables
 from ..runs.run_tables import FinishedRun

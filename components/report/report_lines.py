@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...schemas.config.gate import OF_THE_RUN
-from ...schemas.summary import ALL
+from ...schemas.slices import ALL
 from ...schemas.verdict import RULES, SKIPPED, CheckVerdict, gravest
 from ..runs import run_tables
 from ..runs.run_tables import FinishedRun
@@ -57,12 +57,12 @@ class ClassLine:
     def under(self, rule: str) -> float | None:
         """The mean Dice under a rule for absent classes; None where it is undefined."""
         defined, mean = self.n_samples - self.n_absent, self.dice.value
-        if rule == RULES[0]:
+        counts_as = RULES[rule].counts_as
+        if counts_as is None:
             return mean
         if not self.n_samples:
             return None
-        absent = self.n_absent if rule == RULES[1] else 0
-        return ((mean or 0.0) * defined + absent) / self.n_samples
+        return ((mean or 0.0) * defined + counts_as * self.n_absent) / self.n_samples
 
 
 @dataclass(frozen=True, slots=True)

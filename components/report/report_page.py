@@ -18,7 +18,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from ..verdict import verdict_words
-from ..wording import visible_text
+from ..wording import numbers, visible_text
 from . import charts, page_filters, page_verdict
 from .gallery import Card
 from .page_filters import Places
@@ -30,11 +30,6 @@ MAX_CHECKS = 200
 LONGEST_NAME, LONGEST_MESSAGE, LONGEST_CHIP, LONGEST_CONFIG = 100, 500, 50, 20_000
 
 _STATES = {"present": "present", "missed": "missed", "false_alarm": "false alarm", "absent": "absent"}
-_RULES = {
-    "absent_left_out": "is left out (as in the tables)",
-    "absent_counts_as_1": "counts as 1",
-    "absent_counts_as_0": "counts as 0",
-}
 
 
 def render(data: ReportData, worst: Sequence[Card], falls: Sequence[Card], notes: Sequence[str] = ()) -> str:
@@ -183,14 +178,14 @@ def _environment(scale: tuple[float, float, float]) -> jinja2.Environment:
         "short": lambda text: _visible(text, LONGEST_CHIP),
         "message": lambda text: _visible(text, LONGEST_MESSAGE),
         "number": _number,
-        "signed": lambda value: _typeset(verdict_words.change(value)),
+        "signed": lambda value: _typeset(numbers.signed(value)),
         "count": _count,
         "time": _time,
         "limit": verdict_words.limit,
         "figures": lambda check: [_typeset(each) for each in verdict_words.figures(check)],
         "warns": verdict_words.warns,
         "class_of": verdict_words.class_of,
-        "rule": lambda rule: _RULES.get(rule, rule),
+        "rule": verdict_words.rule,
         "state": lambda state: _STATES.get(state, state),
         "css": charts.style_of,
         "mark": charts.mark,
@@ -213,11 +208,11 @@ def _bars(histogram: Histogram) -> Markup:
 
 
 def _number(value: float | None) -> str:
-    return _typeset(verdict_words.number(value))
+    return _typeset(numbers.metric(value))
 
 
 def _typeset(text: str) -> str:
-    return "\N{EN DASH}" if text == "-" else text.replace("-", "\N{MINUS SIGN}")
+    return "\N{EN DASH}" if text == numbers.NO_VALUE else text.replace("-", "\N{MINUS SIGN}")
 
 
 def _count(value: float | None) -> str:

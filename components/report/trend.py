@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from ...schemas.summary import ALL
+from ...schemas.slices import ALL
 from ..runs import run_tables
 from ..runs.run_tables import FinishedRun
 

@@ -1,7 +1,10 @@
 """The accounting of a run or an analysis: whether every record is there, and whether so many failures are allowed."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from ...schemas.accounting import RunTotals
 from ...schemas.errors import AccountingError
-from ...schemas.records import RunTotals
 
 DONE, OVER_BUDGET, CUT_SHORT = "done", "over_failure_budget", "shard_cut_short"
 NOTHING_SCORED, NOTHING_ANALYZED = "nothing_scored", "nothing_analyzed"
@@ -18,6 +21,16 @@ def status(totals: RunTotals, max_failed_fraction: float, *, nothing: str = NOTH
     if totals.cut_short and max_failed_fraction < 1:
         return CUT_SHORT
     return DONE if totals.scored else nothing
+
+
+def why_invalid(row: Mapping[str, Any], max_failed_fraction: float) -> str:
+    """What keeps a finished run or analysis from being valid, by its `runs` or `datasets` row."""
+    records = f"{row['records']:,} records"
+    return {
+        NOTHING_SCORED: f"none of {records} was scored",
+        NOTHING_ANALYZED: f"none of {records} could be analyzed",
+        CUT_SHORT: "a shard could not be read to its end, and nobody knows how many records that lost",
+    }.get(row["status"], f"{row['failed']:,} of {records} failed, max_failed_fraction is {max_failed_fraction}")
 
 
 def check(totals: RunTotals, shards: int, *, found: str = "the sample files hold") -> None:

@@ -2,15 +2,18 @@
 
 import hashlib
 import re
+import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...schemas import tables
-from ...schemas.errors import ConfigError, ReportError
-from ...schemas.records import ByteRange, Committed, SampleFiles, Shard
+from ...schemas.accounting import Committed, SampleFiles
+from ...schemas.errors import ConfigError, TablesError
+from ...schemas.shards import ByteRange, Shard
 from ..runtime import prefetch
 from ..storage import filesystems, parquet_files
 from . import config_difference, shard_ranges
@@ -72,7 +75,7 @@ def check_same_run(record: ShardRecord, run: Run, path: str) -> None:
     """Refuse a file that another config, model or transform wrote under this run id, and show what differs.
 
     Raises:
-        ReportError: if the fingerprints differ.
+        TablesError: if the fingerprints differ.
     """
     for what in ("config", "model", "transform"):
         theirs, ours = getattr(record, f"{what}_fingerprint"), getattr(run, f"{what}_fingerprint")
@@ -84,14 +87,14 @@ def check_same_run(record: ShardRecord, run: Run, path: str) -> None:
                 f"run {run.run_id!r} was begun with another {what}: {shown} (see {path}). Use another --run-id, "
                 f"or the {what} it was begun with"
             )
-            raise ReportError(msg)
+            raise TablesError(msg)
 
 
 def read_shard_records(path: str) -> list[ShardRecord]:
     """What a sample file says of its units.
 
     Raises:
-        ReportError: if it is no sample file.
+        TablesError: if it is no sample file.
     """
     return shard_records(_metadata(path).metadata, path)
 
@@ -116,7 +119,7 @@ def _metadata(path: str) -> pq.FileMetaData:
             metadata: pq.FileMetaData = pq.ParquetFile(file).metadata
     except pa.ArrowInvalid as error:
         msg = f"expected a sample file at {path}, but it is no Parquet file: {error}; delete it and run again"
-        raise ReportError(msg) from error
+        raise TablesError(msg) from error
     return metadata
 
 
@@ -124,7 +127,7 @@ def committed(path: str, run: Run, n_classes: int) -> list[Committed]:
     """The accounting of the units of a committed sample file.
 
     Raises:
-        ReportError: if its rows are not what its metadata says, or another config wrote it.
+        TablesError: if its rows are not what its metadata says, or another config wrote it.
     """
     metadata = _metadata(path)
     records, rows = shard_records(metadata.metadata, path), metadata.num_rows
@@ -134,7 +137,7 @@ def committed(path: str, run: Run, n_classes: int) -> list[Committed]:
     if unsound or rows != n_classes * sum(record.scored for record in records):
         said = "; ".join(str(record) for record in (unsound or records)[:3])
         msg = f"{path} has {rows} rows, but its metadata says {said}; delete the file and run again"
-        raise ReportError(msg)
+        raise TablesError(msg)
     return accounts(records, path)
 
 
@@ -149,7 +152,7 @@ def list_samples(run: Run) -> SampleFiles:
     """The committed sample files of a run. Only those of several units are looked into.
 
     Raises:
-        ReportError: if two files share a part of their units, which nothing here makes.
+        TablesError: if two files share a part of their units, which nothing here makes.
     """
     found = listed(run)
     held = {
@@ -163,7 +166,7 @@ def list_samples(run: Run) -> SampleFiles:
             holders.update(dict.fromkeys(held[name], name))
         elif len(already) < len(held[name]):
             msg = f"{found[name].path} and {holders[already[0]]} beside it share shards; delete one, and evaluate again"
-            raise ReportError(msg)
+            raise TablesError(msg)
     counting = set(holders.values())
     files = {name: file for name, file in found.items() if name in counting}
     return SampleFiles(files, holders, tuple(file.path for name, file in found.items() if name not in counting))
@@ -203,7 +206,7 @@ def find_eval_date(output: str, run_id: str) -> str | None:
     dates = {shard.path.split("/")[-3].removeprefix("eval_date=") for shard in files}
     if len(dates) > 1:
         msg = f"run {run_id!r} is there under several dates, {sorted(dates)}; use another --run-id"
-        raise ReportError(msg)
+        raise TablesError(msg)
     return dates.pop() if dates else None
 
 
@@ -220,3 +223,8 @@ def write_tables(parts: Iterable[pa.Table], schema: pa.Schema, run: Run, name: s
         for group in parquet_files.in_groups(part.replace_schema_metadata(schema.metadata) for part in parts):
             writer.write_table(group)
     return path
+
+
+def new_run_id(now: datetime) -> str:
+    """`r`, UTC time, and four random characters for runs of the same second."""
+    return f"r{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"

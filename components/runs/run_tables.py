@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ...schemas import tables
-from ...schemas.errors import ReportError
+from ...schemas.errors import TablesError
 from ..storage import filesystems, parquet_files
 from . import run_files
 from .run_files import Run
@@ -68,9 +68,9 @@ def scored_classes(run: Run) -> tuple[int, ...]:
     """Ids of the classes that a run has scored.
 
     Raises:
-        ReportError: if its sample files are gone.
+        TablesError: if its sample files are gone.
     """
     path = next(run_files.sample_paths(run), None)
     if path is None:
-        raise ReportError(f"expected the sample files of run {run.run_id!r} in {run.folder('samples')}")
+        raise TablesError(f"expected the sample files of run {run.run_id!r} in {run.folder('samples')}")
     return run_files.read_shard_record(path).class_ids

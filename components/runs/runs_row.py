@@ -3,6 +3,9 @@
 It is hidden, not deleted, because a summary that is interrupted still needs what only the row knows.
 """
 
+import importlib.metadata
+import json
+import platform
 from contextlib import suppress
 from typing import Any
 
@@ -66,3 +69,14 @@ def forget_hidden(run: Run) -> None:
     """The row stands: those before it are needed no more."""
     for name in (_HIDDEN, _ASIDE):
         filesystems.delete(f"{run.folder('runs')}/{name}")
+
+
+VERSIONED = ("dicebeam", "tensorflow", "apache-beam", "tfrecord-lite", "pyarrow", "numpy")
+
+
+def versions(*also: str) -> str:
+    """Of what the numbers depend on, as JSON."""
+    found = {"python": platform.python_version()}
+    for name in (*VERSIONED, *also):
+        found[name] = importlib.metadata.version(name)
+    return json.dumps(found)

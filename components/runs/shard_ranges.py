@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
-from ...schemas.records import ByteRange
+from ...schemas.shards import ByteRange
 
 _DIGITS = 14
 """Files below 100 TB have names of one length, which sort as their bytes do."""

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...schemas import tables
-from ...schemas.errors import ReportError
-from ...schemas.records import ByteRange
+from ...schemas.errors import TablesError
+from ...schemas.shards import ByteRange
 
 _OF_THE_RUN = ("config_fingerprint", "model_fingerprint", "class_ids", "scoring", "transform_fingerprint")
 _LATER = ("range", "transform_fingerprint")
@@ -62,7 +62,7 @@ def shard_records(metadata: dict[bytes, bytes] | None, path: str) -> list[ShardR
     """What a sample file's metadata says of its units, in the order of their rows.
 
     Raises:
-        ReportError: if it is no sample file of this version.
+        TablesError: if it is no sample file of this version.
     """
     found = metadata or {}
     kinds = {tables.SHARD_METADATA, tables.SHARDS_METADATA} & set(found)
@@ -71,7 +71,7 @@ def shard_records(metadata: dict[bytes, bytes] | None, path: str) -> list[ShardR
             f"expected a sample file of schema version {tables.SCHEMA_VERSION} at {path}; move it away or "
             "use another run id"
         )
-        raise ReportError(msg)
+        raise TablesError(msg)
     fields = json.loads(found[kinds.pop()])
     shards = fields.pop("shards", [{}])
     shared = {**fields, "class_ids": tuple(fields.get("class_ids", ()))}

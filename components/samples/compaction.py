@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from ...schemas import tables
 from ...schemas.errors import UnfinishedRunError
-from ...schemas.records import Shard
+from ...schemas.shards import Shard
 from ..runs import run_files, runs_row, shard_ranges, superseded_files
 from ..runs.run_files import Run
 from ..runs.shard_records import ShardRecord, encode_all
@@ -71,7 +71,7 @@ def compact(run: Run) -> Compacted:
 
     Raises:
         UnfinishedRunError: if the run has no `runs` row, or not the samples that the row counts.
-        ReportError: if a file is not what its metadata says.
+        TablesError: if a file is not what its metadata says.
     """
     sources = _sources(run)
     _check_finished(run, sources)

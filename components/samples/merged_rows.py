@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...schemas.errors import ReportError, StorageError
+from ...schemas.errors import StorageError, TablesError
 from ..storage import filesystems
 
 ROWS_A_READ = 1 << 16
@@ -32,7 +32,7 @@ def in_shard_order(parts: Sequence[Part], columns: Sequence[str]) -> Iterator[pa
         columns: what is read, in this order.
 
     Raises:
-        ReportError: if a file has fewer rows than its part says. StorageError: if it cannot be read.
+        TablesError: if a file has fewer rows than its part says. StorageError: if it cannot be read.
     """
     order = sorted((unit, place, rows) for place, part in enumerate(parts) for unit, rows in part.units if rows)
     last = {place: unit for unit, place, _ in order}
@@ -59,7 +59,7 @@ class _Reader:
             table = self._left or next(self._batches, None)
             if table is None:
                 msg = f"{self._path} has {rows} rows less than its metadata says; delete the file and evaluate again"
-                raise ReportError(msg)
+                raise TablesError(msg)
             taken = table.slice(0, rows)
             self._left = table.slice(taken.num_rows) if taken.num_rows < table.num_rows else None
             rows -= taken.num_rows

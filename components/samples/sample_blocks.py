@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -11,17 +11,37 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...schemas.records import SampleSums
-from ..statistics import slicing
+from ..statistics import sample_sums, slicing
 from ..statistics.hashing import id_hashes
 from ..statistics.slicing import SliceSpec
 from ..storage import filesystems
-from ..summary.slice_state import SampleBlock
 
 ROWS_A_READ = 1 << 19
 
 _PIXELS = ("true_positives", "false_positives", "false_negatives")
 _SOFT = ("soft_intersection", "soft_predicted", "soft_predicted_sq")
 _WHOLE = ("pixels", "ignored_pixels")
+
+
+@dataclass(frozen=True, slots=True)
+class SampleBlock:
+    """n samples with their sums, and the hash of the sample's id or of its cluster, uint64 `[n]`."""
+
+    hashes: NDArray[np.uint64]
+    sums: SampleSums
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.hashes)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return self.hashes.nbytes + sum(int(getattr(self.sums, f.name).nbytes) for f in fields(SampleSums))
+
+    def part(self, index: slice | NDArray[np.intp]) -> "SampleBlock":
+        """Some of the samples; a view for a slice."""
+        return SampleBlock(self.hashes[index], sample_sums.select(self.sums, index))
 
 
 @dataclass(frozen=True, slots=True)

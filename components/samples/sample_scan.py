@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...schemas import tables
-from ...schemas.errors import ReportError
+from ...schemas.errors import TablesError
 from ..runs import run_files, shard_records
 from ..runs.run_files import Run
 from ..statistics.hashing import id_hashes, mixed
@@ -78,7 +78,7 @@ def blocks(run: Run, columns: Sequence[str] | None = None) -> Iterator[ScanBlock
         columns: what is wanted beside ids, places and Dice; None for every column.
 
     Raises:
-        ReportError: if a file is no sample file, or does not say which classes were scored.
+        TablesError: if a file is no sample file, or does not say which classes were scored.
     """
     for path in run_files.sample_paths(run):
         yield from _file_blocks(path, columns)
@@ -98,7 +98,7 @@ def count(run: Run) -> tuple[int, int]:
 def _classes(metadata: pq.FileMetaData, path: str) -> int:
     found = len(shard_records.shard_records(metadata.metadata, path)[0].class_ids)
     if not found:
-        raise ReportError(f"expected {path} to say which classes were scored, but it names none; evaluate again")
+        raise TablesError(f"expected {path} to say which classes were scored, but it names none; evaluate again")
     return found
 
 

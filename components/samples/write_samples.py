@@ -14,11 +14,14 @@ import numpy as np
 import pyarrow as pa
 
 from ...schemas import tables
-from ...schemas.errors import ReportError, StorageError
-from ...schemas.records import Committed, Failure, SampleKey, SampleSums, ScoredBatch, Unit
+from ...schemas.accounting import Committed
+from ...schemas.errors import StorageError, TablesError
+from ...schemas.records import Failure, SampleKey, SampleSums, ScoredBatch
+from ...schemas.shards import Unit
 from ..runs import run_files
 from ..runs.shard_records import ShardRecord
 from ..runtime import progress_counts
+from ..statistics import sample_sums
 from ..storage import filesystems, parquet_files, storage_errors
 from . import sample_rows
 
@@ -56,7 +59,7 @@ class _ParquetFile:
         self._stack.close()
 
     def abort(self) -> None:
-        error = ReportError("aborted")
+        error = TablesError("aborted")
         with suppress(StorageError):  # closing writes to what may be full; what is left is deleted all the same
             self._stack.__exit__(type(error), error, None)
 
@@ -83,14 +86,14 @@ class ShardFiles:
         """Take the next batch; the last one commits the unit.
 
         Raises:
-            ReportError: if a batch is missing, or the unit's records do not add up.
+            TablesError: if a batch is missing, or the unit's records do not add up.
         """
         if batch.index != self._next_index:
             msg = (
                 f"shard {self._unit.name}: expected its batch {self._next_index}, but got {batch.index}. The runner "
                 "split the shard between bundles; give resource hints to the whole pipeline, not to one stage"
             )
-            raise ReportError(msg)
+            raise TablesError(msg)
         self._next_index += 1
         self._keys.extend(batch.keys)
         if batch.sums is not None:
@@ -113,7 +116,7 @@ class ShardFiles:
                 f"shard {self._unit.name}: {records} records were read, but {self._scored} scored and "
                 f"{self._failed} failed"
             )
-            raise ReportError(msg)
+            raise TablesError(msg)
         run, unit = self._settings.run, self._unit
         record = ShardRecord(
             unit.path,
@@ -143,7 +146,7 @@ class ShardFiles:
         """Write the rows of records before an index, which no later batch can precede, in record order."""
         if not self._keys:
             return
-        sums = sample_rows.concatenate(self._sums)
+        sums = sample_sums.concatenate(self._sums)
         records = np.array([key.lineage.record for key in self._keys])
         order = np.argsort(records, kind="stable")
         ready, rest = order[records[order] < before], order[records[order] >= before]
@@ -152,7 +155,7 @@ class ShardFiles:
             keys = [self._keys[i] for i in ready]
             rows = sample_rows.sample_table(
                 keys,
-                sample_rows.select(sums, ready),
+                sample_sums.select(sums, ready),
                 settings.class_ids,
                 settings.classes,
                 settings.slice_columns,
@@ -160,7 +163,7 @@ class ShardFiles:
             self._samples.write(rows)
         self._keys = [self._keys[i] for i in rest]
         self._text = 0
-        self._sums = [sample_rows.select(sums, rest)] if rest.size else []
+        self._sums = [sample_sums.select(sums, rest)] if rest.size else []
 
     def _write_failures(self) -> None:
         if not self._failures:
@@ -207,7 +210,7 @@ class _WriteShards(beam.DoFn):
                 f"the runner ended a bundle in the middle of {_some(split)}; give resource hints to the "
                 "whole pipeline, not to one stage"
             )
-            raise ReportError(msg)
+            raise TablesError(msg)
 
     def teardown(self) -> None:
         self._abort()

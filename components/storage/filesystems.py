@@ -22,7 +22,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from ...schemas.errors import StorageError
-from ...schemas.records import Shard
+from ...schemas.shards import Shard
 from . import object_stores, storage_errors
 
 READ_BUFFER_BYTES = 1 << 20

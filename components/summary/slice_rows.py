@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ...schemas import tables
-from ...schemas.summary import FOREGROUND, SliceReport
+from ...schemas.slices import FOREGROUND, SliceTables
 from ..statistics import histograms, intervals, ratios
 from .slice_state import Totals
 
@@ -69,7 +69,7 @@ def foreground_statistics(sums: NDArray[np.float64], foreground: Sequence[int]) 
     return {**together, **means}
 
 
-def report(name: str, totals: Totals, settings: ClassSettings, *, keep_replicates: bool) -> SliceReport:
+def report(name: str, totals: Totals, settings: ClassSettings, *, keep_replicates: bool) -> SliceTables:
     """Every row of a slice."""
     n = totals.n_defined
     present, missed = totals.states[:, 0], totals.states[:, 1]
@@ -80,7 +80,7 @@ def report(name: str, totals: Totals, settings: ClassSettings, *, keep_replicate
     )
     places = list(settings.foreground)
     units = np.minimum(n, len(totals.clusters)) if len(totals.clusters) else n
-    return SliceReport(
+    return SliceTables(
         name,
         _class_rows(name, totals, settings, _with_intervals(class_statistics, sums, totals.replicates, units)),
         _slice_row(

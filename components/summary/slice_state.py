@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...schemas.records import SampleSums
-from ..samples import sample_rows
-from ..statistics import bootstrap, histograms, ratios
+from ..samples.sample_blocks import SampleBlock
+from ..statistics import bootstrap, histograms, ratios, sample_sums
 
 FOLD_SAMPLES = 2048
 """Samples that are kept before they are folded."""
@@ -41,27 +40,6 @@ class BootstrapSettings:
     replicates: int = 1000
     seed: int = 0
     by_cluster: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SampleBlock:
-    """n samples with their sums, and the hash of the sample's id or of its cluster, uint64 `[n]`."""
-
-    hashes: NDArray[np.uint64]
-    sums: SampleSums
-
-    def __len__(self) -> int:
-        """Number of samples."""
-        return len(self.hashes)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the arrays."""
-        return self.hashes.nbytes + sum(int(getattr(self.sums, f.name).nbytes) for f in fields(SampleSums))
-
-    def part(self, index: slice | NDArray[np.intp]) -> "SampleBlock":
-        """Some of the samples; a view for a slice."""
-        return SampleBlock(self.hashes[index], sample_rows.select(self.sums, index))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +171,7 @@ class SliceState:
             return
         joined = SampleBlock(
             np.concatenate([block.hashes for block in self.blocks]),
-            sample_rows.concatenate([block.sums for block in self.blocks]),
+            sample_sums.concatenate([block.sums for block in self.blocks]),
         )
         for start in range(0, len(joined), FOLD_SAMPLES):
             new = totals(joined.part(slice(start, start + FOLD_SAMPLES)), settings)

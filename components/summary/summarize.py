@@ -14,8 +14,8 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.typehints.decorators import no_annotations
 
-from ...schemas.records import Committed, FileSums, RunTotals
-from ...schemas.summary import SliceReport
+from ...schemas.accounting import Committed, FileSums, RunTotals
+from ...schemas.slices import SliceTables
 from ..runs import run_files, shard_ranges
 from ..samples import sample_blocks
 from ..samples.sample_blocks import ReadBlock
@@ -148,7 +148,7 @@ class _MergeStates(beam.CombineFn):
         return accumulator
 
 
-def slice_report(key: SliceKey, state: SliceState, sizes: dict[int, int], settings: SummarySettings) -> SliceReport:
+def slice_report(key: SliceKey, state: SliceState, sizes: dict[int, int], settings: SummarySettings) -> SliceTables:
     """The rows of a slice; sizes are the numbers of slices of each spec."""
     place, name = key
     state.fold(settings.bootstrap)
@@ -158,14 +158,14 @@ def slice_report(key: SliceKey, state: SliceState, sizes: dict[int, int], settin
     return slice_rows.report(name, state.folded, settings.classes, keep_replicates=keep)
 
 
-def _report(item: tuple[SliceKey, SliceState], sizes: dict[int, int], settings: SummarySettings) -> SliceReport:
+def _report(item: tuple[SliceKey, SliceState], sizes: dict[int, int], settings: SummarySettings) -> SliceTables:
     return slice_report(*item, sizes, settings)
 
 
 class Summary(NamedTuple):
     """What Summarize gives: rows of each slice, what the files add up to (nothing for none), and hashes of all ids."""
 
-    slices: beam.PCollection[SliceReport]
+    slices: beam.PCollection[SliceTables]
     sums: beam.PCollection[FileSums]
     ids: beam.PCollection[tuple[int, bytes]]
 

@@ -1,4 +1,4 @@
-"""WriteReports: rows of slices and totals to the tables of a run, and last of all to `runs`.
+"""WriteTables: rows of slices and totals to the tables of a run, and last of all to `runs`.
 
 A run without its `runs` row does not exist for readers that ask for complete runs.
 """
@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...schemas import tables
+from ...schemas.accounting import FileSums, RunTotals
 from ...schemas.errors import AccountingError
-from ...schemas.records import FileSums, RunTotals
-from ...schemas.summary import ALL, SliceReport
+from ...schemas.slices import ALL, SliceTables
 from ..runs import accounting, run_files, runs_row, superseded_files
 from ..storage import filesystems
 
@@ -32,7 +32,7 @@ _OF_SLICES = {
 
 
 @dataclass(frozen=True, slots=True)
-class ReportSettings:
+class TableSettings:
     """What the tables say beside the numbers; `versions` and `config` are JSON.
 
     What is None is not known, and NULL in `runs`. `kept` are columns of a `runs` row that stands already: a summary
@@ -60,7 +60,7 @@ class Counted:
     duplicate_ids: int
 
 
-def run_row(settings: ReportSettings, counted: Counted, finished: datetime) -> dict[str, object]:
+def run_row(settings: TableSettings, counted: Counted, finished: datetime) -> dict[str, object]:
     """The row of `runs`.
 
     `seconds` and `samples_per_second` are of this attempt, from its start to its last table; the second is
@@ -93,7 +93,7 @@ def run_row(settings: ReportSettings, counted: Counted, finished: datetime) -> d
     }
 
 
-def write(settings: ReportSettings, counted: Counted, slices: Iterable[SliceReport]) -> str:
+def write(settings: TableSettings, counted: Counted, slices: Iterable[SliceTables]) -> str:
     """Write the tables of a finished run, the `runs` row last; returns its path.
 
     A row of before is hidden first, so that it never stands beside tables that are not of it.
@@ -133,7 +133,7 @@ def _check_failures(run: run_files.Run, totals: RunTotals) -> None:
 
 
 class _WriteReports(beam.DoFn):
-    def __init__(self, settings: ReportSettings) -> None:
+    def __init__(self, settings: TableSettings) -> None:
         self._settings = settings
 
     def process(
@@ -143,17 +143,17 @@ class _WriteReports(beam.DoFn):
         shards: int,
         scored_now: int,
         duplicate_ids: int,
-        slices: Iterable[SliceReport],
+        slices: Iterable[SliceTables],
     ) -> Iterable[str]:
         yield write(self._settings, Counted(sums, shards, scored_now, duplicate_ids), slices)
 
 
-class WriteReports(beam.PTransform):
+class WriteTables(beam.PTransform):
     """End of the pipeline: one element that waits for every slice and number, then writes."""
 
     def __init__(
         self,
-        settings: ReportSettings,
+        settings: TableSettings,
         sums: beam.PCollection[FileSums],
         shards: beam.PCollection[int],
         scored_now: beam.PCollection[int],
@@ -169,7 +169,7 @@ class WriteReports(beam.PTransform):
             beam.pvalue.AsSingleton(duplicate_ids, 0),
         )
 
-    def expand(self, slices: beam.PCollection[SliceReport]) -> beam.PCollection[str]:
+    def expand(self, slices: beam.PCollection[SliceTables]) -> beam.PCollection[str]:
         """Give the rest of the run to one DoFn as side inputs."""
         return (
             slices.pipeline

@@ -6,7 +6,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from ...schemas import tables
-from ...schemas.errors import ReportError
+from ...schemas.errors import TablesError
 from ...schemas.verdict import INVALID, PASS, GateVerdict
 from ..runs import run_files
 from ..runs.run_files import Run
@@ -71,7 +71,7 @@ def read(run: Run) -> GateVerdict | None:
     """The verdict of a run, None if it has not been gated.
 
     Raises:
-        ReportError: if the file is no verdict.
+        TablesError: if the file is no verdict.
     """
     path = blessing.path(run, JSON)
     if not filesystems.exists(path):
@@ -82,4 +82,4 @@ def read(run: Run) -> GateVerdict | None:
         return GateVerdict.from_json(data.decode())
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         msg = f"expected a verdict in {path}, but got {type(error).__name__}: {error}; gate the run again"
-        raise ReportError(msg) from error
+        raise TablesError(msg) from error

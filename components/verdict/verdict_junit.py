@@ -7,6 +7,7 @@ without a verdict that a check explains has a test case of its own, so that no s
 from xml.etree import ElementTree as ET
 
 from ...schemas.verdict import EXIT_CODES, INVALID, NO_BASELINE, PASS, SKIPPED, CheckVerdict, GateVerdict
+from ..wording import numbers
 from ..wording.visible_text import LONGEST_NAME, visible
 from . import verdict_words as words
 
@@ -43,7 +44,7 @@ def text(verdict: GateVerdict) -> str:
 
 def _properties(verdict: GateVerdict) -> dict[str, str]:
     counts = {f"checks.{name}": str(count) for name, count in verdict.counts.items()}
-    headline = {f"foreground_dice_mean.{line.rule}": words.number(line.value) for line in verdict.headline}
+    headline = {f"foreground_dice_mean.{line.rule}": numbers.metric(line.value) for line in verdict.headline}
     return {
         "verdict": verdict.verdict,
         "exit_code": str(verdict.exit_code),
@@ -115,7 +116,7 @@ def _figures(check: CheckVerdict) -> str:
         "95 % interval": words.interval(check),
         "p value": "-" if check.p_value is None else f"{check.p_value:.3g}",
         "pairs": "-" if check.n_pairs is None else f"{check.n_pairs:,}",
-        "minimum detectable change": words.number(check.minimum_detectable_drop),
+        "minimum detectable change": numbers.metric(check.minimum_detectable_drop),
         "improved": "yes" if check.improved else "no",
     }
     return "\n".join(f"{name}: {value}" for name, value in figures.items())

@@ -7,7 +7,8 @@ character that Markdown knows taken from it.
 import re
 from collections.abc import Sequence
 
-from ...schemas.verdict import INCONCLUSIVE, NO_BASELINE, PASS, CheckVerdict, GateVerdict
+from ...schemas.verdict import INCONCLUSIVE, NO_BASELINE, PASS, RULES, CheckVerdict, GateVerdict
+from ..wording import numbers
 from ..wording.visible_text import LONGEST_NAME, visible
 from . import verdict_words as words
 
@@ -131,8 +132,9 @@ def _headline(verdict: GateVerdict) -> str:
         return ""
     rows = [
         _row((
-            words.RULES.get(line.rule) or code(line.rule), f"**{line.verdict}**", words.number(line.value),
-            words.number(line.baseline), words.change(line.difference), words.interval(line),
+            words.rule(line.rule) if line.rule in RULES else code(line.rule), f"**{line.verdict}**",
+            numbers.metric(line.value),
+            numbers.metric(line.baseline), numbers.signed(line.difference), words.interval(line),
         ))
         for line in verdict.headline
     ]  # fmt: skip

@@ -4,18 +4,11 @@ from collections.abc import Iterable
 
 from ...schemas.config.drift import DRIFT_METRICS, OF_A_CHANNEL
 from ...schemas.config.gate import OF_THE_RUN
-from ...schemas.summary import FOREGROUND
-from ...schemas.verdict import EXIT_CODES, PASS, SKIPPED, CheckVerdict, GateVerdict, Headline
-from ..gate import drift_messages
+from ...schemas.slices import FOREGROUND
+from ...schemas.verdict import EXIT_CODES, PASS, RULES, SKIPPED, CheckVerdict, GateVerdict, Headline
+from ..wording import numbers
 
-RULES = {
-    "absent_left_out": "absent classes left out, as in the tables",
-    "absent_counts_as_1": "absent classes count as 1",
-    "absent_counts_as_0": "absent classes count as 0",
-}
 _ORDER = (*EXIT_CODES, SKIPPED)
-_SMALL = 100
-"""Metrics are at most 1 and are told apart by four decimals; a rate of samples is not."""
 
 
 def gravest_first(checks: Iterable[CheckVerdict]) -> list[CheckVerdict]:
@@ -28,30 +21,26 @@ def passed(check: CheckVerdict) -> bool:
     return check.verdict in (PASS, SKIPPED)
 
 
-def number(value: float | None) -> str:
-    """Four decimals, one for large numbers, or a dash where there is no value."""
-    if value is None:
-        return "-"
-    return f"{value:.4f}" if abs(value) < _SMALL else f"{value:,.1f}"
-
-
-def change(value: float | None) -> str:
-    """A difference with its sign, or a dash."""
-    return "-" if value is None else ("+" if value >= 0 else "") + number(value)
+def rule(name: str) -> str:
+    """What a rule for empty masks is; its name where another version made it."""
+    return str(RULES[name]) if name in RULES else name
 
 
 def figures(check: CheckVerdict) -> tuple[str, str, str]:
     """Value, baseline and difference; those of the data to four digits, which tell rare classes apart."""
     if check.metric not in DRIFT_METRICS:
-        return number(check.value), number(check.baseline), change(check.difference)
-    values = (check.value, check.baseline, check.difference)
-    value, baseline, moved = ("-" if each is None else drift_messages.number(each) for each in values)
+        return numbers.metric(check.value), numbers.metric(check.baseline), numbers.signed(check.difference)
+    value, baseline, moved = map(numbers.statistic, (check.value, check.baseline, check.difference))
     return value, baseline, moved if moved.startswith("-") else f"+{moved}"
 
 
 def interval(line: CheckVerdict | Headline) -> str:
     """95 % interval of the difference, or a dash."""
-    return "-" if line.low is None or line.high is None else f"{change(line.low)} to {change(line.high)}"
+    return (
+        numbers.NO_VALUE
+        if line.low is None or line.high is None
+        else f"{numbers.signed(line.low)} to {numbers.signed(line.high)}"
+    )
 
 
 def limit(check: CheckVerdict) -> str:

@@ -2,7 +2,7 @@
 # An evaluation on Dataflow, a GPU for each worker.
 #
 # To edit: the six names below. CONFIG's examples, model and output are gs:// paths.
-# Exit codes: 0 done, 2 failed, 5 finished but not valid; docs/operations.md says what to do after each.
+# Exit codes: 0 done, 2 failed, 5 finished but not valid; docs/operating/operations.md says what to do after each.
 # Again: the same command with the same run id scores only the shards that are not finished.
 set -eu
 PROJECT=${PROJECT:-my-project}
@@ -13,8 +13,8 @@ CONFIG=${CONFIG:-config.yaml}
 RUN_ID=${RUN_ID:-n$(date -u +%Y%m%d)}
 
 # -- The machine: one T4 with 8 cores; decoding PNGs keeps about 8 cores busy before the T4 is. More shards than workers
-#    times 4 keep every worker busy until the end (docs/engines.md says how to size them from a small run).
-# -- require_gpu: a worker whose driver is not there ends the run, in place of using its CPU (docs/engines-gpu.md).
+#    times 4 keep every worker busy until the end (docs/operating/engines.md says how to size them from a small run).
+# -- require_gpu: a worker whose driver is not there ends the run, in place of using its CPU (docs/operating/engines-gpu.md).
 # -- min_ram is a hint for the whole pipeline. A hint on one stage would break its fusion; dicebeam stops then.
 set -- \
     --runner=DataflowRunner --project="$PROJECT" --region="$REGION" \

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...components.runs import accounting
 from . import library_output, terminal
 from .arguments import ConfigPath, Overrides, Verbose
 
@@ -31,7 +32,8 @@ def analyze(
 
         dataset_console.show(terminal.console(), analysis)
         if not analysis.valid:
-            terminal.say(f"the analysis is {analysis.row['status']}: {dataset_console.why_invalid(analysis, settings)}")
+            why = accounting.why_invalid(analysis.row, settings.max_failed_fraction)
+            terminal.say(f"the analysis is {analysis.row['status']}: {why}")
             raise typer.Exit(terminal.INVALID)
 
 

@@ -1,11 +1,14 @@
-"""An evaluation as the commands run it: progress while it lasts, and how it goes on if it does not end."""
+"""The command `evaluate`, and an evaluation as the commands run it: progress, and how to resume it if it is stopped."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from ...schemas.errors import ConfigError, ModelError
 from . import library_output, terminal
+from .arguments import ConfigPath, Overrides, RequireGpu, Verbose, with_gpu
 
 if TYPE_CHECKING:
     from ...schemas.config.config import Config
@@ -13,6 +16,24 @@ if TYPE_CHECKING:
 
 
 def evaluate(
+    context: typer.Context,
+    config: ConfigPath,
+    overrides: Overrides = None,
+    run_id: Annotated[str | None, typer.Option(help="Name the run, or go on with an interrupted one.")] = None,
+    require_gpu: RequireGpu = False,  # noqa: FBT002
+    verbose: Verbose = False,  # noqa: FBT002
+) -> None:
+    """Score every sample and class of a data set. Flags after -- go to Beam."""
+    with terminal.exits(verbose=verbose):
+        from ..config import config_file
+
+        settings = config_file.load(config, overrides or ())
+        flags = with_gpu(context.obj, require_gpu=require_gpu)
+        outcome, note = run_evaluation(config, overrides or (), settings, run_id, flags, verbose=verbose)
+        terminal.tell(terminal.console(), outcome, settings, note)
+
+
+def run_evaluation(
     config: str,
     overrides: Sequence[str],
     settings: "Config",

@@ -1,14 +1,14 @@
 """The commands of the gate: `gate`, `nightly` and `report`."""
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...schemas.errors import ConfigError
 from ...schemas.verdict import GateVerdict
-from . import terminal
+from . import library_output, terminal
 from .arguments import ConfigPath, Overrides, RequireGpu, Verbose, with_gpu
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ def gate(
     """Hold a finished run against its baseline and the config's checks. Flags after -- go to Beam."""
     with terminal.exits(verbose=verbose):
         from ..config import config_file
-        from . import library_output
 
         settings = config_file.load(config, overrides or ())
         library_output.set_logging(verbose=verbose)
@@ -64,7 +63,7 @@ def nightly(
         settings = config_file.load(config, overrides or ())
         gating.check_config(settings)
         flags = with_gpu(context.obj, require_gpu=require_gpu)
-        outcome, note = evaluate.evaluate(
+        outcome, note = evaluate.run_evaluation(
             config, overrides or (), settings, run_id, flags, command="nightly", verbose=verbose
         )
         terminal.show(terminal.console(), outcome, settings, note)
@@ -88,7 +87,6 @@ def report(
     """Write one self-contained HTML file of a run. Flags after -- go to Beam."""
     with terminal.exits(verbose=verbose):
         from ..config import config_file
-        from . import library_output
 
         settings = config_file.load(config, overrides or ())
         library_output.load_tensorflow(verbose=verbose)
@@ -141,6 +139,3 @@ def _report_or_say(settings: "Config", run_id: str, flags: Sequence[str], again:
 def _report_command(config: str, overrides: Sequence[str] | None, run_id: str) -> str:
     options = [part for override in overrides or () for part in ("--set", override)]
     return shlex.join(["dicebeam", "report", config, *options, "--run-id", run_id])
-
-
-COMMANDS: tuple[Callable[..., None], ...] = (gate, nightly, report)

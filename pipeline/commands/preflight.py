@@ -5,8 +5,8 @@ from collections import Counter
 
 import typer
 
-from ...components.wording import safe_text
-from . import terminal
+from ...components.wording import visible_text
+from . import library_output, terminal
 from .arguments import ConfigPath, Overrides, RequireGpu, Verbose, with_gpu
 
 
@@ -20,7 +20,6 @@ def preflight(
     """Say what would fail on the workers, before a job is submitted. Flags after -- go to Beam."""
     with terminal.exits(verbose=verbose):
         from ..config import config_file
-        from . import library_output
 
         settings = config_file.load(config, overrides or ())
         library_output.load_tensorflow(verbose=verbose)
@@ -29,7 +28,7 @@ def preflight(
         counts: Counter[str] = Counter()
         for finding in looking.findings(settings, with_gpu(context.obj, require_gpu=require_gpu)):
             counts[finding.level] += 1
-            sys.stdout.write(safe_text.escaped(str(finding)) + "\n")
+            sys.stdout.write(visible_text.escaped(str(finding)) + "\n")
             sys.stdout.flush()
         terminal.say(", ".join(f"{counts[level]} {level}" for level in ("ok", "warning", "problem")))
         if counts["problem"]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ...components.wording import safe_text
+from ...components.wording import visible_text
 from ...schemas.errors import AccountingError, DicebeamError
 from . import interrupts, library_output
 
@@ -72,7 +72,7 @@ def _fail(error: Exception, code: int, *, verbose: bool) -> None:
 
 def say(text: str) -> None:
     """One line for people, beside what is printed for programs."""
-    sys.stderr.write("dicebeam: " + safe_text.escaped(text, keep="\n") + "\n")
+    sys.stderr.write("dicebeam: " + visible_text.escaped(text, keep="\n") + "\n")
     sys.stderr.flush()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -12,11 +12,8 @@ from rich.text import Text
 
 from ...components.runs import accounting, run_tables
 from ...components.runs.run_files import Run
-from ...components.wording.safe_text import escaped, shown
+from ...components.wording.visible_text import escaped, shown
 from ...schemas import datasets
-
-if TYPE_CHECKING:
-    from ...schemas.config.config import Config
 
 _SHOWN_ROWS = 10
 """Of the sizes and of the slices, which can be as many as there are samples."""
@@ -72,18 +69,6 @@ def summary(analysis: Analysis) -> str:
     return (
         f"analyzed {row['analyzed']:,} of {row['records']:,} records in {row['shards']:,} shards, "
         f"{row['failed']:,} failed{speed}"
-    )
-
-
-def why_invalid(analysis: Analysis, config: "Config") -> str:
-    """What keeps a finished analysis from being valid."""
-    row = analysis.row
-    return {
-        accounting.NOTHING_ANALYZED: f"none of {row['records']:,} records could be analyzed",
-        accounting.CUT_SHORT: "a shard could not be read to its end, and nobody knows how many records that lost",
-    }.get(
-        row["status"],
-        f"{row['failed']:,} of {row['records']:,} records failed, max_failed_fraction is {config.max_failed_fraction}",
     )
 
 

@@ -10,14 +10,16 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ...components.wording.safe_text import LONGEST, escaped, shown
-from ...schemas.summary import ALL
+from ...components.runs import accounting
+from ...components.wording import numbers
+from ...components.wording.visible_text import LONGEST, escaped, shown
+from ...schemas.slices import ALL
 from ...schemas.tables import OF_A_RUN
 
 if TYPE_CHECKING:  # these would import TensorFlow, which `query` does not need
     from ...components.samples.compaction import Compacted
     from ...schemas.config.config import Config
-    from ...schemas.records import Shard
+    from ...schemas.shards import Shard
     from ..runner.run import Outcome
 
 _METRICS = {"pooled": "dice_pooled", "prec.": "precision_pooled", "recall": "recall_pooled"}
@@ -37,16 +39,11 @@ def class_table(rows: Sequence[dict[str, Any]]) -> Table:
     for name in ("Dice", "95 %", *_METRICS, *_COUNTS):
         table.add_column(name, justify="right", min_width=6 if name in _METRICS else None)
     for row in rows:
-        metrics = (number(row[column]) for column in _METRICS.values())
+        metrics = (numbers.metric(row[column]) for column in _METRICS.values())
         counts = (f"{row[column]:,}" for column in _COUNTS.values())
-        dice = number(row["dice_mean"]), interval(row["dice_mean_low"], row["dice_mean_high"])
+        dice = numbers.metric(row["dice_mean"]), interval(row["dice_mean_low"], row["dice_mean_high"])
         table.add_row(Text(shown(row["class_name"])), *dice, *metrics, *counts)  # as it is: no markup, no :emoji:
     return table
-
-
-def number(value: float | None) -> str:
-    """Four decimals, or a dash where a metric is undefined."""
-    return "-" if value is None else f"{value:.4f}"
 
 
 def interval(low: float | None, high: float | None) -> str:
@@ -63,7 +60,7 @@ def show_outcome(console: Console, outcome: "Outcome", config: "Config") -> None
     overall = next((r for r in outcome.slices.to_pylist() if r["slice"] == ALL), None)
     if overall:
         names = ", ".join(shown(r["class_name"]) for r in rows if r["class_id"] in config.foreground_ids)
-        mean, pooled = number(overall["dice_mean"]), number(overall["dice_pooled"])
+        mean, pooled = numbers.metric(overall["dice_mean"]), numbers.metric(overall["dice_pooled"])
         limits = interval(overall["dice_mean_low"], overall["dice_mean_high"])
         console.print(
             Text.assemble("mean Dice ", (mean, "bold"), f" ({limits}), pooled {pooled}  (foreground: {names})")
@@ -124,7 +121,8 @@ def notes(outcome: "Outcome", config: "Config") -> list[str]:
     warning = duplicates_warning(outcome, config.output)
     lines = [warning] if warning else []
     if not outcome.valid:
-        lines.append(f"the run is {outcome.row['status']}: {why_invalid(outcome, config)}; the tables are written")
+        why = accounting.why_invalid(outcome.row, config.max_failed_fraction)
+        lines.append(f"the run is {outcome.row['status']}: {why}; the tables are written")
     return lines
 
 
@@ -141,18 +139,6 @@ def duplicates_warning(outcome: "Outcome", output: str) -> str | None:
     return (
         f"warning: {count:,} samples have an id that another sample has too; shard and record tell them apart: "
         f'dicebeam query {shlex.quote(output)} "{sql}"'
-    )
-
-
-def why_invalid(outcome: "Outcome", config: "Config") -> str:
-    """What keeps a finished run from being valid."""
-    row = outcome.row
-    return {
-        "nothing_scored": f"none of {row['records']:,} records was scored",
-        "shard_cut_short": "a shard could not be read to its end, and nobody knows how many records that lost",
-    }.get(
-        row["status"],
-        f"{row['failed']:,} of {row['records']:,} records failed, max_failed_fraction is {config.max_failed_fraction}",
     )
 
 

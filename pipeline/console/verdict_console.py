@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ...components.verdict import verdict_words as words
-from ...components.wording.safe_text import shown
+from ...components.wording import numbers
+from ...components.wording.visible_text import shown
 from ...schemas.verdict import INCONCLUSIVE, INVALID, NO_BASELINE, PASS, SKIPPED, CheckVerdict, GateVerdict
 
 MOST_PASSES, MOST_MESSAGES, MOST_REASONS = 30, 10, 20
@@ -96,9 +97,9 @@ def check_table(checks: Sequence[CheckVerdict]) -> Table:
             Text(shown(f"{check.metric} {words.limit(check)}")),
             Text(shown(words.class_of(check))),  # as it is: no markup, no :emoji:
             Text(shown(check.slice)),
-            words.number(check.value),
-            words.number(check.baseline),
-            Text(words.change(check.difference), style="green" if check.improved else ""),
+            numbers.metric(check.value),
+            numbers.metric(check.baseline),
+            Text(numbers.signed(check.difference), style="green" if check.improved else ""),
         )
     return table
 
@@ -111,9 +112,9 @@ def headline_table(verdict: GateVerdict) -> Table:
     for name in ("value", "was", "change", "95 %"):
         table.add_column(name, justify="right", no_wrap=True)
     for line in verdict.headline:
-        rule = words.RULES.get(line.rule, shown(line.rule))
-        numbers = words.number(line.value), words.number(line.baseline), words.change(line.difference)
-        table.add_row(Text(rule), _coloured(line.verdict), *numbers, words.interval(line))
+        rule = shown(words.rule(line.rule))
+        values = numbers.metric(line.value), numbers.metric(line.baseline), numbers.signed(line.difference)
+        table.add_row(Text(rule), _coloured(line.verdict), *values, words.interval(line))
     return table
 
 

@@ -1,6 +1,6 @@
 """The graph of an analysis on one page.
 
-FindShards -> CutShards -> MeasureSamples -+- blocks --> BuildTransform (tensorflow-transform) --> WriteDataset
+FindShards -> SplitShards -> MeasureSamples -+- blocks --> BuildTransform (tensorflow-transform) --> WriteDataset
                                            +- failures, accounting --------------------------------------^
 """
 
@@ -12,9 +12,9 @@ from ...components.dataset.build_transform import BuildTransform, TransformSetti
 from ...components.dataset.measure_samples import MeasureSamples, MeasureSettings
 from ...components.dataset.write_dataset import DatasetSettings, WriteDataset
 from ...components.reading import find_shards
-from ...components.reading.split_shards import CutShards
+from ...components.reading.split_shards import SplitShards
 from ...components.summary import summarize
-from ...schemas.records import OpenShard
+from ...schemas.shards import OpenShard
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def analyze(pipeline: beam.Pipeline, settings: AnalysisSettings) -> beam.PCollec
         | "Patterns" >> beam.Create([settings.patterns], reshuffle=False)
         | "FindShards" >> beam.FlatMap(find_shards.find_planned, settings.planned)
         | "Open" >> beam.Map(OpenShard)
-        | "CutShards" >> CutShards(settings.split_bytes)
+        | "SplitShards" >> SplitShards(settings.split_bytes)
         | "MeasureSamples" >> MeasureSamples(settings.measure)
     )
     totals = (

@@ -1,6 +1,6 @@
 """The whole graph on one page.
 
-FindShards -> CutShards -> ReadSamples -> ScoreSamples -> WriteSamples -+-> Summarize -------> WriteReports
+FindShards -> SplitShards -> ReadSamples -> ScoreSamples -> WriteSamples -+-> Summarize -------> WriteTables
      |                                                                  |        |                   ^
      +------------- committed by an earlier attempt --------------------+        +> CountDuplicates -+
 
@@ -15,9 +15,9 @@ from ...components.model.saved_model import ScoreSettings
 from ...components.model.score_samples import ScoreSamples
 from ...components.reading.find_shards import FindShards
 from ...components.reading.read_samples import ReadSamples, ReadSettings
-from ...components.reading.split_shards import CutShards
+from ...components.reading.split_shards import SplitShards
 from ...components.samples.write_samples import WriteSamples, WriteSettings
-from .tables_graph import TablesSettings, write_tables
+from .tables_graph import TablesGraphSettings, write_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class GraphSettings:
     read: ReadSettings
     score: ScoreSettings
     write: WriteSettings
-    tables: TablesSettings
+    tables: TablesGraphSettings
     split_bytes: int
 
 
@@ -41,7 +41,7 @@ def evaluate(pipeline: beam.Pipeline, settings: GraphSettings) -> beam.PCollecti
     found = pipeline | "FindShards" >> FindShards(settings.patterns, settings.planned, settings.write.run)
     written = (
         found.missing
-        | "CutShards" >> CutShards(settings.split_bytes)
+        | "SplitShards" >> SplitShards(settings.split_bytes)
         | "ReadSamples" >> ReadSamples(settings.read)
         | "ScoreSamples" >> ScoreSamples(settings.score)
         | "WriteSamples" >> WriteSamples(settings.write)

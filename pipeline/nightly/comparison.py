@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...components.gate import baselines, check_items, estimates, estimates_from_samples
-from ...components.gate.estimates import Measured
-from ...components.gate.estimates_from_samples import MeasureSettings, Remeasured
+from ...components.gate.estimates import Estimates
+from ...components.gate.estimates_from_samples import EstimateSettings, EstimatesOfSamples
 from ...components.runs import run_tables
 from ...components.runs.run_tables import FinishedRun
 from ...schemas.config.config import OF_THE_TABLES, Config
-from ...schemas.summary import ALL
-from ..graphs import tables_graph
+from ...schemas.slices import ALL
+from ..plans import table_settings
 
 _OF_THE_GROUPS = tuple(key for key in OF_THE_TABLES if key != "max_failed_fraction")
 """Config keys that the tables of two runs must share to be compared as they are."""
@@ -26,8 +26,8 @@ class Comparison:
     lost and added are samples that only the baseline, or only the run has.
     """
 
-    now: Measured
-    before: Measured | None
+    now: Estimates
+    before: Estimates | None
     unlike: str | None = None
     common: int | None = None
     lost: int = 0
@@ -52,7 +52,7 @@ def compare(
         tell("reading the samples again: the tables have no replicates of some slices (bootstrap.keep_slices)")
     else:
         tell("reading the samples again: the tables were made with other slices, foreground, cluster or bootstrap")
-    again = [estimates_from_samples.remeasure(past.run, _settings(config, past)).groups for past in runs]
+    again = [estimates_from_samples.estimate(past.run, _settings(config, past)).groups for past in runs]
     return Comparison(again[0], again[1] if before else None)
 
 
@@ -63,13 +63,13 @@ def _on_common_samples(
     tell("reading the samples of both runs: only those that both have are compared")
     ids = [estimates_from_samples.ids_of(past.run, len(settings.classes.ids)) for past in (tonight, before)]
     common = estimates_from_samples.common_ids(ids)
-    now, then = (estimates_from_samples.remeasure(past.run, settings, common) for past in (tonight, before))
+    now, then = (estimates_from_samples.estimate(past.run, settings, common) for past in (tonight, before))
     unlike = _other_masks(now, then)
     lost, added = len(ids[1]) - len(common), len(ids[0]) - len(common)
     return Comparison(now.groups, None if unlike else then.groups, unlike, len(common), lost, added)
 
 
-def _other_masks(now: Remeasured, then: Remeasured) -> str | None:
+def _other_masks(now: EstimatesOfSamples, then: EstimatesOfSamples) -> str | None:
     if not now.samples:
         return "the runs have no sample in common"
     if now.data != then.data:
@@ -88,21 +88,21 @@ def _wanted(config: Config, names: Sequence[str]) -> set[str]:
     return {ALL, *(name for check in config.gate.checks for name in check_items.matching(check.slice, names))}
 
 
-def _from_tables(config: Config, past: FinishedRun) -> Measured:
+def _from_tables(config: Config, past: FinishedRun) -> Estimates:
     slices = run_tables.read(past.run, "slices")
     wanted = _wanted(config, slices["slice"].to_pylist())
     classes = run_tables.read(past.run, "classes", wanted)
     replicates = run_tables.read(past.run, "replicates", wanted)
-    return estimates.measured(classes, slices, replicates, config.foreground_ids)
+    return estimates.of_tables(classes, slices, replicates, config.foreground_ids)
 
 
-def _all_replicates(groups: Sequence[Measured]) -> bool:
+def _all_replicates(groups: Sequence[Estimates]) -> bool:
     return all(group.replicates is not None for of_run in groups for group in of_run.values())
 
 
-def _settings(config: Config, past: FinishedRun) -> MeasureSettings:
-    settings = tables_graph.summary_settings(config, past.run, run_tables.scored_classes(past.run))
-    return MeasureSettings(
+def _settings(config: Config, past: FinishedRun) -> EstimateSettings:
+    settings = table_settings.summary_settings(config, past.run, run_tables.scored_classes(past.run))
+    return EstimateSettings(
         classes=settings.classes,
         specs=settings.specs,
         bootstrap=settings.bootstrap,

@@ -7,7 +7,7 @@ from ...components.gate import baselines, drift_checks, drift_data, drift_messag
 from ...components.gate.drift_messages import Between
 from ...components.runs.run_tables import FinishedRun
 from ...schemas.config.config import Config
-from ...schemas.errors import ReportError
+from ...schemas.errors import TablesError
 from ...schemas.verdict import INVALID, NO_BASELINE, CheckVerdict
 from .comparison import Comparison
 
@@ -20,7 +20,7 @@ def is_due(config: Config, past: FinishedRun) -> bool:
     return found is None or found.unsound is not None
 
 
-def decide(config: Config, tonight: FinishedRun, before: FinishedRun | None, why: str) -> tuple[CheckVerdict, ...]:
+def judge(config: Config, tonight: FinishedRun, before: FinishedRun | None, why: str) -> tuple[CheckVerdict, ...]:
     """What became of the checks of the data; none where the config has none.
 
     Args:
@@ -30,7 +30,7 @@ def decide(config: Config, tonight: FinishedRun, before: FinishedRun | None, why
         why: there is none.
 
     Raises:
-        ReportError: if the data of the run were not analyzed. That a baseline's were not is NO_BASELINE.
+        TablesError: if the data of the run were not analyzed. That a baseline's were not is NO_BASELINE.
     """
     if not config.gate.drift:
         return ()
@@ -40,11 +40,11 @@ def decide(config: Config, tonight: FinishedRun, before: FinishedRun | None, why
             f"gate.drift: expected what was found in the data of run {tonight.run_id!r}, but they were not analyzed. "
             f"First: dicebeam analyze CONFIG.yaml --run-id {tonight.run_id}; or judge without: --set gate.drift=[]"
         )
-        raise ReportError(msg)
+        raise TablesError(msg)
     if before is None:
-        return drift_checks.decide(config.gate.drift, now, None, NO_BASELINE, why)
+        return drift_checks.judge(config.gate.drift, now, None, NO_BASELINE, why)
     if before.row["config_fingerprint"] != tonight.row["config_fingerprint"]:
-        return drift_checks.decide(
+        return drift_checks.judge(
             config.gate.drift, now, None, INVALID, "the baseline has another config, which may read data otherwise"
         )
     then = drift_data.read(before)
@@ -52,7 +52,7 @@ def decide(config: Config, tonight: FinishedRun, before: FinishedRun | None, why
         f"the data of the baseline {before.run_id!r} were not analyzed; if they are still there as they were: "
         f"dicebeam analyze CONFIG.yaml --run-id {before.run_id}; else bless a run whose data were"
     )
-    return drift_checks.decide(config.gate.drift, now, then, NO_BASELINE, not_analyzed)
+    return drift_checks.judge(config.gate.drift, now, then, NO_BASELINE, not_analyzed)
 
 
 def between(tonight: FinishedRun, before: FinishedRun | None, found: Comparison) -> Between:

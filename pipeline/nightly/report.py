@@ -13,9 +13,9 @@ from ...components.runs.run_tables import FinishedRun
 from ...components.storage import filesystems
 from ...components.verdict import blessing, verdict_files
 from ...schemas.config.config import Config
-from ...schemas.errors import DicebeamError, ReportError
-from ...schemas.summary import ALL
-from ..graphs import tables_graph
+from ...schemas.errors import DicebeamError, TablesError
+from ...schemas.slices import ALL
+from ..plans import table_settings
 from . import report_models, verdict
 
 FILE = "report.html"
@@ -31,7 +31,7 @@ def write_report(config: Config, run_id: str, flags: Sequence[str] = (), out: st
         out: path of the file; by default it is report.html beside the verdict.
 
     Raises:
-        ConfigError, ReportError: if there is no such run, or its tables or its verdict cannot be read.
+        ConfigError, TablesError: if there is no such run, or its tables or its verdict cannot be read.
         StorageError: if the file cannot be written.
     """
     past, runs = verdict.find_run(config, run_id, flags)
@@ -50,7 +50,7 @@ def _collected(past: FinishedRun, runs: Sequence[FinishedRun], config: Config) -
         return report_data.collect(past, runs, verdict_files.read(past.run), _foreground(past, config))
     except (OSError, BeamIOError, pa.ArrowException) as error:
         msg = f"the tables of run {past.run_id!r} cannot be read: {error}; make them again with dicebeam summarize"
-        raise ReportError(msg) from error
+        raise TablesError(msg) from error
 
 
 def _foreground(past: FinishedRun, config: Config) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def _foreground(past: FinishedRun, config: Config) -> tuple[str, ...]:
 def _cards(data: ReportData, used: Config, config: Config) -> tuple[list[Card], list[Card], list[str]]:
     """Cards of the worst samples and of the largest falls, and why there are none where that is so."""
     past, baseline, foreground = data.past, data.baseline, data.foreground
-    before, specs = None if baseline is None else baseline.run, tables_graph.slice_specs(used)
+    before, specs = None if baseline is None else baseline.run, table_settings.slice_specs(used)
     try:
         worst = gallery_samples.find("worst", past.run, before, foreground, specs)
         fallen = gallery_samples.find("fall", past.run, before, foreground, specs)

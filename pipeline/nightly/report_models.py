@@ -2,17 +2,16 @@
 
 from pydantic import ValidationError
 
-from ...components.decoding.decode_record import DecodeSettings
-from ...components.model import agreement as agreements
 from ...components.model import fingerprints
-from ...components.model.predictor import Replayer
+from ...components.model.agreement import agree
+from ...components.model.predictor import Predictor
 from ...components.model.saved_model import ScoreSettings
-from ...components.report.gallery import Predictor
+from ...components.report.gallery import ShownModel
 from ...components.runs.run_tables import FinishedRun
 from ...schemas.config.config import Config
 from ...schemas.config.model import ModelSettings
 from ...schemas.errors import ModelError
-from ..plans import evaluation_plan
+from ..plans import model_settings
 
 _CONFIG_OF_NOW = ("output", "gate")
 """Keys that a run's own config does not decide here."""
@@ -27,7 +26,7 @@ def config_of(past: FinishedRun, config: Config) -> Config:
     return stored.model_copy(update={key: getattr(config, key) for key in _CONFIG_OF_NOW})
 
 
-def predictor(past: FinishedRun, config: Config) -> Predictor:
+def predictor(past: FinishedRun, config: Config) -> ShownModel:
     """A run's model, or why it is not there, with how its samples are decoded.
 
     Args:
@@ -36,37 +35,24 @@ def predictor(past: FinishedRun, config: Config) -> Predictor:
     """
     path = past.row["model"]
     if not path:
-        return Predictor(_without_model(config), "the run does not say which model it was")
+        return ShownModel(model_settings.without_model(config), "the run does not say which model it was")
     try:
         if fingerprints.model_fingerprint(path) != past.row["model_fingerprint"]:
-            return Predictor(_without_model(config), "other files are in the model's folder now")
+            return ShownModel(model_settings.without_model(config), "other files are in the model's folder now")
         settings = _settings(past, config)
-        transform = evaluation_plan.fingerprint_of_transform(settings)
+        transform = model_settings.fingerprint_of_transform(settings)
         if transform != past.row["transform_fingerprint"]:
-            return Predictor(_without_model(config), "other files are in the transform's folder now")
-        agreement = agreements.agree(settings, transform, len(config.classes), config.batch_size)
+            return ShownModel(model_settings.without_model(config), "other files are in the transform's folder now")
+        agreement = agree(settings, transform, len(config.classes), config.batch_size)
         of_model, seconds = past.row["model_fingerprint"], config.batch_timeout_seconds
         score = ScoreSettings(settings, config.labels, agreement, of_model, seconds, transform)
-        return Predictor(evaluation_plan.decode_settings(config, agreement), Replayer(score))
+        return ShownModel(model_settings.decode_settings(config, agreement), Predictor(score))
     except ModelError:
         what = "its model, or the transform before it," if past.row["transform"] else "its model"
-        return Predictor(_without_model(config), f"{what} is not there any more, or cannot be loaded")
+        return ShownModel(model_settings.without_model(config), f"{what} is not there any more, or cannot be loaded")
 
 
 def _settings(past: FinishedRun, config: Config) -> ModelSettings:
     """The model and the transform where they were: a run's config may have had paths relative to another directory."""
     of_input = config.input.model_copy(update={"transform": past.row["transform"]})
     return config.model_settings.model_copy(update={"path": past.row["model"], "input": of_input})
-
-
-def _without_model(config: Config) -> DecodeSettings:
-    """How samples are decoded where no signature says it: volumes are raw tensors whose shape has three sizes."""
-    mask = config.features.mask
-    sizes = len(mask.shape) if isinstance(mask.shape, tuple) else 2
-    return DecodeSettings(
-        features=config.features,
-        labels=config.labels,
-        slice_features=config.slice_features,
-        spatial_rank=3 if sizes > 2 else 2,  # noqa: PLR2004
-        max_pixels=config.max_pixels,
-    )

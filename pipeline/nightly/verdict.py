@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ...components.gate import baselines, drift_messages
+from ...components.gate import baselines, drift_messages, estimates, headline
 from ...components.gate import checks as gate
 from ...components.gate.checks import Compared
-from ...components.runs import run_files, run_tables
+from ...components.runs import accounting, run_files, run_tables
 from ...components.runs.run_tables import FinishedRun
 from ...components.storage import filesystems
 from ...components.verdict import blessing
 from ...schemas import slices
 from ...schemas.config.config import NOT_SCORING, Config
-from ...schemas.errors import ConfigError, ReportError
-from ...schemas.summary import ALL, ANY
-from ...schemas.verdict import INVALID, CheckVerdict, GateVerdict, Headline
+from ...schemas.errors import ConfigError, TablesError
+from ...schemas.slices import ALL, ANY
+from ...schemas.verdict import INVALID, CheckVerdict, GateVerdict
 from ..runner import options as runner_options
 from . import comparison, drift
 from .comparison import Comparison
@@ -59,7 +59,7 @@ def find_run(config: Config, run_id: str | None, flags: Sequence[str]) -> tuple[
     """A finished run, the last one without an id, and all of them.
 
     Raises:
-        ReportError: if there is none.
+        TablesError: if there is none.
     """
     filesystems.use_options(runner_options.pipeline_options(flags))
     output = filesystems.absolute(config.output)
@@ -68,7 +68,7 @@ def find_run(config: Config, run_id: str | None, flags: Sequence[str]) -> tuple[
     found = next((past for past in runs if wanted in (None, past.run_id)), None)
     if found is None:
         what = f"a finished run {run_id!r}" if run_id else "a finished run"
-        raise ReportError(f"expected {what} in {output}/runs, but there is none; evaluate first")
+        raise TablesError(f"expected {what} in {output}/runs, but there is none; evaluate first")
     return found, runs
 
 
@@ -90,7 +90,7 @@ def decide(
 
     Raises:
         ConfigError: if there are no checks.
-        ReportError: if there is no such finished run, another config scored it, or the config has checks of the data
+        TablesError: if there is no such finished run, another config scored it, or the config has checks of the data
             and these were not analyzed.
     """
     check_config(config)
@@ -98,11 +98,11 @@ def decide(
     if config.fingerprint != tonight.row["config_fingerprint"]:
         differs = baselines.difference(tonight.row["config"], config.model_dump_json(), NOT_SCORING)
         msg = f"run {tonight.run_id!r} was scored with another config: {differs}. Gate it with the config of the run"
-        raise ReportError(msg)
+        raise TablesError(msg)
     kind = baseline or config.gate.baseline
     blessed = [each.run_id for each in blessing.listed(tonight.run.output)] if kind == baselines.BLESSED else []
     before, why = baselines.find(kind, tonight, runs, blessed, common=config.gate.common_samples)
-    moved = drift.decide(config, tonight, before, why)
+    moved = drift.judge(config, tonight, before, why)
     unlike = [] if before is None else _unlike(config, tonight, before)
     found = comparison.compare(config, tonight, None if unlike else before, tell)
     if found.unlike:
@@ -127,13 +127,13 @@ def _verdict(
     """The verdict; reasons say why there is no baseline to compare with, `moved` is what became of the data."""
     tonight, before = runs
     row, then = tonight.row, before.row if before else {}
-    compared = Compared(found.now, found.before, _of_run(row), _of_run(then))
+    compared = Compared(found.now, found.before, estimates.of_the_run(row), estimates.of_the_run(then))
     if reasons:
         compared = replace(compared, why="; ".join(reasons))
     if reasons and before is not None:
         compared = replace(compared, unlike=INVALID)
     by_rule = gate.sensitive(config.gate, compared)
-    valid = row["status"] == baselines.DONE
+    valid = row["status"] == accounting.DONE
     verdicts = {rule: gate.overall(checks, moved, valid=valid) for rule, checks in by_rule.items()}
     usual, *_ = verdicts.values()
     checks, between = next(iter(by_rule.values())), drift.between(tonight, before, found)
@@ -151,8 +151,8 @@ def _verdict(
         scored=row["scored"],
         failed=row["failed"],
         checks=drift.beside(checks, moved, between),
-        headline=_headline(found, verdicts),
-        reasons=(*_invalid(row), *reasons, *_by_rule(verdicts), *_transforms(row, then)),
+        headline=headline.headline(found.now, found.before, verdicts),
+        reasons=(*_invalid(config, row), *reasons, *_said(headline.depends(verdicts)), *_transforms(row, then)),
         common_samples=found.common,
         lost=found.lost,
         added=found.added,
@@ -161,42 +161,15 @@ def _verdict(
     )
 
 
-def _of_run(row: Mapping[str, Any]) -> dict[str, float | None]:
-    records = row.get("records")
-    return {
-        "failed_fraction": row["failed"] / records if records else None,
-        "samples_per_second": row.get("samples_per_second"),
-    }
-
-
-def _invalid(row: Mapping[str, Any]) -> list[str]:
-    if row["status"] == baselines.DONE:
+def _invalid(config: Config, row: Mapping[str, Any]) -> list[str]:
+    if row["status"] == accounting.DONE:
         return []
-    return [f"the run's status is {row['status']}: {row['failed']:,} of {row['records']:,} records failed"]
+    return [f"the run's status is {row['status']}: {accounting.why_invalid(row, config.max_failed_fraction)}"]
+
+
+def _said(text: str | None) -> list[str]:
+    return [] if text is None else [text]
 
 
 def _transforms(row: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
-    differs = baselines.other_transform(row, then) if then else None
-    return [differs] if differs else []
-
-
-def _by_rule(verdicts: Mapping[str, str]) -> list[str]:
-    (_, usual), *others = verdicts.items()
-    differing = [f"{verdict} under {rule}" for rule, verdict in others if verdict != usual]
-    return [f"the verdict depends on the empty-mask rule: {', '.join(differing)}"] if differing else []
-
-
-def _headline(found: Comparison, verdicts: Mapping[str, str]) -> tuple[Headline, ...]:
-    """Mean Dice of the foreground over all samples under each rule."""
-    now = found.now.get((ALL, None))
-    if now is None:
-        return ()
-    before = (found.before or {}).get((ALL, None))
-    lines = []
-    for rule, stands_for in gate.RULES.items():
-        metric = stands_for.get("dice_mean", "dice_mean")
-        apart = gate.apart(now, before, metric) if before else None
-        low, high = apart.interval if apart else (None, None)
-        value, baseline = gate.number(now.values[metric]), gate.number(before.values[metric]) if before else None
-        lines.append(Headline(rule, verdicts[rule], value, baseline, apart.value if apart else None, low, high))
-    return tuple(lines)
+    return _said(baselines.other_transform(row, then)) if then else []

@@ -15,21 +15,22 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from ...components.dataset.build_transform import TransformSettings
 from ...components.dataset.measure_samples import MeasureSettings
 from ...components.dataset.write_dataset import DatasetSettings
-from ...components.decoding.decode_record import DecodeSettings
 from ...components.reading import find_shards, first_records
 from ...components.runs import analysis_files, run_files
-from ...components.runs.run_files import Run
+from ...components.runs.run_files import Run, new_run_id
+from ...components.runs.runs_row import versions
 from ...components.runtime import gpus
 from ...components.storage import filesystems
 from ...schemas import datasets, tables
 from ...schemas.config.config import Config
 from ...schemas.config.devices import DeviceSettings
-from ...schemas.errors import ConfigError, ReportError, StorageError
-from ...schemas.records import Shard
-from ..graphs import analysis_graph, tables_graph
+from ...schemas.errors import ConfigError, StorageError, TablesError
+from ...schemas.shards import Shard
+from ..graphs import analysis_graph
 from ..graphs.analysis_graph import AnalysisSettings
 from ..runner import options as runner_options
-from .evaluation_plan import new_run_id, versions
+from . import table_settings
+from .model_settings import IMAGE, VOLUME, without_model
 
 OUTPUT_NAME = "image"
 """Of the transformed feature, where the config does not name the model's input."""
@@ -54,7 +55,7 @@ def planned(config: Config, run_id: str | None, flags: Sequence[str]) -> Iterato
     """Look at the files and settle every stage; what the analysis needs for a while is gone after the block.
 
     Raises:
-        ConfigError, ReportError, StorageError: for what cannot work, unwritable output included.
+        ConfigError, TablesError, StorageError: for what cannot work, unwritable output included.
     """
     started = datetime.now(UTC)
     options = runner_options.pipeline_options(flags)
@@ -71,15 +72,15 @@ def planned(config: Config, run_id: str | None, flags: Sequence[str]) -> Iterato
 def _settings(
     config: Config, run: Run, found: tuple[Shard, ...], temporary: str, runner: str, started: datetime
 ) -> AnalysisSettings:
-    look = first_records.stored_images(found, decode_settings(config, 2), decode_settings(config, 3))
+    look = first_records.stored_images(found, without_model(config, IMAGE), without_model(config, VOLUME))
     transform = TransformSettings(look, config.input.name or OUTPUT_NAME, len(config.classes), temporary)
     return AnalysisSettings(
         tuple(filesystems.absolute(pattern) for pattern in config.examples),
         find_shards.listing(found),
         config.shard_split_bytes,
         MeasureSettings(
-            decode_settings(config, look.rank),
-            tables_graph.slice_specs(config),
+            without_model(config, look.rank),
+            table_settings.slice_specs(config),
             tuple(tables.slice_columns(config.slice_features)),
         ),
         transform,
@@ -97,26 +98,11 @@ def _settings(
     )
 
 
-def decode_settings(config: Config, rank: int) -> DecodeSettings:
-    """What the samples of a config are made of where no model says it: images as they are, decoded here.
-
-    A mask with one channel for each class is read where the config's model gives each class a probability of its own.
-    """
-    return DecodeSettings(
-        features=config.features,
-        labels=config.labels,
-        slice_features=config.slice_features,
-        spatial_rank=rank,
-        multi_label=not config.model_settings.exclusive,
-        max_pixels=config.max_pixels,
-    )
-
-
 def _run(config: Config, run_id: str | None, now: datetime) -> Run:
     """A new analysis; beside the evaluation of the id, where there is one.
 
     Raises:
-        ReportError: if the id has been analyzed already.
+        TablesError: if the id has been analyzed already.
     """
     output = filesystems.absolute(config.output)
     today = f"{now:%Y-%m-%d}"
@@ -128,7 +114,7 @@ def _run(config: Config, run_id: str | None, now: datetime) -> Run:
             f"the data of run {run_id!r} have been analyzed already: its row is in {before.folder('datasets')}. Use "
             "another --run-id, or delete that folder to analyze them again"
         )
-        raise ReportError(msg)
+        raise TablesError(msg)
     return analysis_files.place(output, run_files.find_eval_date(output, run_id) or today, run_id)
 
 

@@ -8,7 +8,7 @@ from ...components.samples import compaction
 from ...components.samples.compaction import Compacted
 from ...components.storage import filesystems
 from ...schemas.config.config import Config
-from ...schemas.errors import ReportError
+from ...schemas.errors import TablesError
 from ..runner import options
 
 
@@ -16,12 +16,12 @@ def compact(config: Config, run_id: str, flags: Sequence[str]) -> Compacted:
     """Find the run and merge its files. Of the config only `output` is used; of the flags, storage options.
 
     Raises:
-        ReportError: if there is no such run. UnfinishedRunError: if it is not finished.
+        TablesError: if there is no such run. UnfinishedRunError: if it is not finished.
     """
     filesystems.use_options(options.pipeline_options(flags))
     output = filesystems.absolute(config.output)
     date = run_files.find_eval_date(output, run_files.check_run_id(run_id))
     if date is None:
         msg = f"there is no run {run_id!r}: expected its sample files below {output}/samples"
-        raise ReportError(msg)
+        raise TablesError(msg)
     return compaction.compact(Run(output, date, run_id, "", ""))

@@ -1,9 +1,5 @@
 """From a config to the settings of every stage: all that can be refused is refused here, before a record is read."""
 
-import importlib.metadata
-import json
-import platform
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,30 +7,28 @@ from datetime import UTC, datetime
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from ...components.decoding.decode_record import DecodeSettings
-from ...components.model import agreement as agreements
-from ...components.model.fingerprints import model_fingerprint, transform_fingerprint
+from ...components.model.agreement import agree
+from ...components.model.fingerprints import model_fingerprint
 from ...components.model.saved_model import ScoreSettings
-from ...components.model.signatures import Agreement
 from ...components.reading import find_shards
 from ...components.reading.read_samples import ReadSettings
 from ...components.runs import run_files
+from ...components.runs.run_files import new_run_id
+from ...components.runs.runs_row import versions
 from ...components.runtime import gpus
 from ...components.samples.write_samples import WriteSettings
 from ...components.storage import filesystems
-from ...components.summary.write_tables import ReportSettings
+from ...components.summary.write_tables import TableSettings
 from ...schemas import tables
 from ...schemas.config.config import Config
 from ...schemas.config.devices import DeviceSettings
-from ...schemas.config.model import ModelSettings
-from ...schemas.records import Shard
-from ..graphs import evaluation_graph, tables_graph
+from ...schemas.shards import Shard
+from ..graphs import evaluation_graph
 from ..graphs.evaluation_graph import GraphSettings
-from ..graphs.tables_graph import TablesSettings
+from ..graphs.tables_graph import TablesGraphSettings
 from ..runner import device_options
 from ..runner import options as runner_options
-
-VERSIONED = ("dicebeam", "tensorflow", "apache-beam", "tfrecord-lite", "pyarrow", "numpy")
+from . import model_settings, table_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,40 +46,35 @@ class Plan:
         evaluation_graph.evaluate(pipeline, self.graph)
 
 
-def new_run_id(now: datetime) -> str:
-    """`r`, UTC time, and four random characters for runs of the same second."""
-    return f"r{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-
-
 def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
     """Look at the files, hold the config against the model, and settle every stage.
 
     Raises:
-        ConfigError, ModelError, ReportError, StorageError: for what cannot work, unwritable output included.
+        ConfigError, ModelError, TablesError, StorageError: for what cannot work, unwritable output included.
     """
     started = datetime.now(UTC)
     options = runner_options.pipeline_options(flags)
     filesystems.use_options(options)
     found = tuple(find_shards.find(config.examples))
-    model = model_settings(config)
-    transform = fingerprint_of_transform(model)
+    model = model_settings.model_settings(config)
+    transform = model_settings.fingerprint_of_transform(model)
     devices = device_options.settings(options)
     if transform is not None:
         _before_first_op(options, devices)
-    agreement = agreements.agree(model, transform, len(config.classes), config.batch_size)
-    tables_graph.check_foreground(config, agreement.scored)
+    agreement = agree(model, transform, len(config.classes), config.batch_size)
+    table_settings.check_foreground(config, agreement.scored)
     run = _run(config, run_id, started, transform)
     settings = GraphSettings(
         tuple(filesystems.absolute(pattern) for pattern in config.examples),
         find_shards.listing(found),
-        ReadSettings(decode_settings(config, agreement), config.batch_size),
+        ReadSettings(model_settings.decode_settings(config, agreement), config.batch_size),
         ScoreSettings(
             model, config.labels, agreement, run.model_fingerprint, config.batch_timeout_seconds, transform, devices
         ),
         WriteSettings(run, config.classes, agreement.scored, tuple(tables.slice_columns(config.slice_features))),
-        TablesSettings(
-            tables_graph.summary_settings(config, run, agreement.scored),
-            ReportSettings(
+        TablesGraphSettings(
+            table_settings.summary_settings(config, run, agreement.scored),
+            TableSettings(
                 run=run,
                 max_failed_fraction=config.max_failed_fraction,
                 config=config.model_dump_json(),
@@ -100,35 +89,6 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
     )
     filesystems.check_writable(run.folder("samples"))
     return Plan(config, run, found, settings, options)
-
-
-def decode_settings(config: Config, agreement: Agreement) -> DecodeSettings:
-    """What the samples of a config are made of, for a model of which this is agreed."""
-    every = tuple(range(len(config.classes)))
-    return DecodeSettings(
-        features=config.features,
-        labels=config.labels,
-        slice_features=config.slice_features,
-        input_kind=config.input.kind,
-        spatial_rank=agreement.spatial_rank,
-        channels=agreement.channels,
-        multi_label=not config.model_settings.exclusive and agreement.scored == every,
-        max_pixels=config.max_pixels,
-        required=agreement.required,
-    )
-
-
-def model_settings(config: Config) -> ModelSettings:
-    """How the model is fed and read, its paths as a worker in any directory can open them."""
-    model = config.model_settings
-    of_input = {"transform": filesystems.absolute(model.input.transform)} if model.input.transform else {}
-    update = {"path": filesystems.absolute(model.path), "input": model.input.model_copy(update=of_input)}
-    return model.model_copy(update=update)
-
-
-def fingerprint_of_transform(model: ModelSettings) -> str | None:
-    """The fingerprint of the transform that stands before a model, None where none does."""
-    return transform_fingerprint(model.input.transform) if model.input.transform else None
 
 
 def _run(config: Config, run_id: str | None, now: datetime, transform: str | None) -> run_files.Run:
@@ -156,11 +116,3 @@ def _before_first_op(options: PipelineOptions, devices: DeviceSettings) -> None:
         gpus.prepare(replace(devices, require_gpu=False))
     else:
         gpus.hide(DeviceSettings())
-
-
-def versions(*also: str) -> str:
-    """Of what the numbers depend on, as JSON."""
-    found = {"python": platform.python_version()}
-    for name in (*VERSIONED, *also):
-        found[name] = importlib.metadata.version(name)
-    return json.dumps(found)

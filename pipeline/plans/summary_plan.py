@@ -14,13 +14,14 @@ from ...components.runs import config_difference, run_files, runs_row, shard_ran
 from ...components.runs.run_files import Run
 from ...components.runs.shard_records import ShardRecord
 from ...components.storage import filesystems
-from ...components.summary.write_tables import ReportSettings
+from ...components.summary.write_tables import TableSettings
 from ...schemas import tables
 from ...schemas.config.config import OF_THE_TABLES, Config
-from ...schemas.errors import AccountingError, ConfigError, ReportError, StorageError, UnfinishedRunError
+from ...schemas.errors import AccountingError, ConfigError, StorageError, TablesError, UnfinishedRunError
 from ..graphs import tables_graph
-from ..graphs.tables_graph import TablesSettings
+from ..graphs.tables_graph import TablesGraphSettings
 from ..runner import options as runner_options
+from . import table_settings
 
 _UNKNOWN = ("model", "batch_size", "shard_split_bytes")
 
@@ -31,7 +32,7 @@ class SummaryPlan:
 
     run: Run
     shards: int
-    tables: TablesSettings
+    tables: TablesGraphSettings
     options: PipelineOptions
 
     def wire(self, pipeline: beam.Pipeline) -> None:
@@ -45,17 +46,17 @@ def make_plan(config: Config, run_id: str, flags: Sequence[str]) -> SummaryPlan:
     Raises:
         ConfigError: if a slice needs a feature, or the foreground a class, that was not scored.
         UnfinishedRunError: if shards are still to be scored.
-        ReportError: if there is no such run, or another config scored it.
+        TablesError: if there is no such run, or another config scored it.
         AccountingError: if the run has not samples of as many shards as its `runs` row says.
     """
     options = runner_options.pipeline_options(flags)
     filesystems.use_options(options)
     run, record = _begun(config, run_id)
-    tables_graph.check_foreground(config, record.class_ids)
+    table_settings.check_foreground(config, record.class_ids)
     row = runs_row.read(run)
     count = _expected_shards(config, run, row)
     before = row or {}
-    report = ReportSettings(
+    report = TableSettings(
         run=run,
         max_failed_fraction=config.max_failed_fraction,
         config=_config_json(config, row),
@@ -66,8 +67,8 @@ def make_plan(config: Config, run_id: str, flags: Sequence[str]) -> SummaryPlan:
         transform=before.get("transform"),
         kept={name: row[name] for name in ("finished", "seconds", "samples_per_second")} if row else {},
     )
-    summary = tables_graph.summary_settings(config, run, record.class_ids)
-    return SummaryPlan(run, count, TablesSettings(summary, report), options)
+    summary = table_settings.summary_settings(config, run, record.class_ids)
+    return SummaryPlan(run, count, TablesGraphSettings(summary, report), options)
 
 
 def _begun(config: Config, run_id: str) -> tuple[Run, ShardRecord]:
@@ -76,7 +77,7 @@ def _begun(config: Config, run_id: str) -> tuple[Run, ShardRecord]:
     date = run_files.find_eval_date(output, run_files.check_run_id(run_id))
     if date is None:
         msg = f"there is no run {run_id!r}: expected its sample files below {output}/samples"
-        raise ReportError(msg)
+        raise TablesError(msg)
     path = next(run_files.sample_paths(Run(output, date, run_id, "", "")))
     record = run_files.read_shard_record(path)
     _check_same_scoring(config, record, run_id, path)
@@ -94,7 +95,7 @@ def _check_same_scoring(config: Config, record: ShardRecord, run_id: str, path: 
             f"run {run_id!r} was scored with another config: {differs} (see {path}). Summarize with the config it "
             "was scored with, or evaluate with another --run-id"
         )
-        raise ReportError(msg)
+        raise TablesError(msg)
 
 
 def _check_columns(config: Config, path: str) -> None:
@@ -122,7 +123,7 @@ def _expected_shards(config: Config, run: Run, row: dict[str, Any] | None) -> in
                 f"nobody knows how many shards run {run.run_id!r} has: it has no row in `runs`, and its examples "
                 f"cannot be listed: {error}"
             )
-            raise ReportError(msg) from error
+            raise TablesError(msg) from error
         held = run_files.read_all(run_files.sample_paths(run))
         scored = shard_ranges.count_whole(record for _, records in held for record in records)
         if scored != row["shards"]:

@@ -1,25 +1,26 @@
 """What would fail on the workers, found before anything is submitted: every finding, not the first alone."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from apache_beam.io.filesystem import BeamIOError
 
 from ...components.decoding.decode_record import DecodeSettings
-from ...components.model import agreement as agreements
+from ...components.model.agreement import Agreement, agree
 from ...components.model.fingerprints import model_fingerprint
 from ...components.model.saved_model import ScoreSettings
 from ...components.model.scorer import Scorer
-from ...components.model.signatures import Agreement
 from ...components.reading import find_shards, first_records
 from ...components.runtime import gpus
 from ...components.storage import filesystems
 from ...schemas.config.config import Config
 from ...schemas.errors import DicebeamError
 from ...schemas.finding import Finding, fine, problem
-from ...schemas.records import Batch, Progress, Sample, Shard
-from ..graphs import tables_graph
-from ..plans import evaluation_plan
+from ...schemas.records import Batch, Progress, Sample
+from ...schemas.shards import Shard
+from ..plans import model_settings, table_settings
+from ..plans.model_settings import IMAGE, VOLUME
 from ..runner import options as runner_options
 from . import beam_flags, dataflow, devices
 
@@ -41,11 +42,9 @@ def findings(config: Config, flags: Sequence[str]) -> Iterator[Finding]:
         yield _matched(pattern, found)
     agreement, finding = _agreement(config)
     yield finding
-    looked = first_records.look(
-        sorted(set(found), key=lambda shard: shard.path),
-        evaluation_plan.decode_settings(config, agreement) if agreement else _without_model(config),
-        failures_allowed=config.max_failed_fraction > 0,
-    )
+    shards = sorted(set(found), key=lambda shard: shard.path)
+    decode = model_settings.decode_settings(config, agreement) if agreement else _without_model(config, shards)
+    looked = first_records.look(shards, decode, failures_allowed=config.max_failed_fraction > 0)
     yield from looked.findings
     if agreement is not None:
         yield _scored(config, agreement, looked.samples)
@@ -78,37 +77,32 @@ def _matched(pattern: str, found: list[Shard]) -> Finding:
 
 def _agreement(config: Config) -> tuple[Agreement | None, Finding]:
     """What config and model agree on; None with a problem where they do not."""
-    model = evaluation_plan.model_settings(config)
+    model = model_settings.model_settings(config)
     try:
-        transform = evaluation_plan.fingerprint_of_transform(model)
-        agreed = agreements.agree(model, transform, len(config.classes), config.batch_size)
-        tables_graph.check_foreground(config, agreed.scored)
+        transform = model_settings.fingerprint_of_transform(model)
+        agreed = agree(model, transform, len(config.classes), config.batch_size)
+        table_settings.check_foreground(config, agreed.scored)
     except (DicebeamError, BeamIOError, ValueError) as error:
         shows = "the model's signatures" + (" and the transform's features" if model.input.transform else "")
         return None, problem(str(error), "model", f"mend the config; dicebeam inspect shows {shows}")
-    agree = "and the transform agree" if model.input.transform else "agrees"
-    return agreed, fine(f"the signature {agreed.signature!r} {agree} with the config", model.path)
+    agrees = "and the transform agree" if model.input.transform else "agrees"
+    return agreed, fine(f"the signature {agreed.signature!r} {agrees} with the config", model.path)
 
 
-def _without_model(config: Config) -> DecodeSettings:
-    """Records can be looked at though the model cannot: as images of whatever channels they have."""
-    return DecodeSettings(
-        features=config.features,
-        labels=config.labels,
-        slice_features=config.slice_features,
-        input_kind=config.input.kind,
-        multi_label=not config.model_settings.exclusive,
-        max_pixels=config.max_pixels,
-    )
+def _without_model(config: Config, shards: Sequence[Shard]) -> DecodeSettings:
+    """Records can be looked at though the model cannot: the first that can be decoded says whether they are volumes."""
+    images, volumes = (model_settings.without_model(config, rank) for rank in (IMAGE, VOLUME))
+    stored = first_records.stored_images(shards, images, volumes)
+    return replace(volumes if stored.rank == VOLUME else images, input_kind=config.input.kind)
 
 
 def _scored(config: Config, agreement: Agreement, samples: Sequence[Sample]) -> Finding:
     """Load the model and score one of the samples that were decoded, if there is one."""
-    model = evaluation_plan.model_settings(config)
+    model = model_settings.model_settings(config)
     todo = "mend the model, or the config that feeds it"
     try:
         fingerprint = model_fingerprint(config.model)
-        of_transform, seconds = evaluation_plan.fingerprint_of_transform(model), config.batch_timeout_seconds
+        of_transform, seconds = model_settings.fingerprint_of_transform(model), config.batch_timeout_seconds
         scorer = Scorer(ScoreSettings(model, config.labels, agreement, fingerprint, seconds, of_transform))
         if not samples:
             return fine("the model loads; no sample was there to score", model.path)

@@ -88,7 +88,7 @@ def finish(plan: Plan) -> None:
             f"run {plan.run.run_id!r}: the runner ended in the state {state}; run the same command with "
             f"--run-id {plan.run.run_id} to go on"
         )
-        raise errors.ReportError(msg)
+        raise errors.TablesError(msg)
 
 
 def raised_by_worker(error: BaseException) -> errors.DicebeamError | None:
@@ -109,7 +109,7 @@ def outcome(run: run_files.Run) -> Outcome:
     """Read the tables of a complete run.
 
     Raises:
-        ReportError: if the run has no `runs` row, or another process takes it away while the tables are read.
+        TablesError: if the run has no `runs` row, or another process takes it away while the tables are read.
     """
     try:
         rows = run_tables.read(run, "runs")
@@ -123,8 +123,8 @@ def outcome(run: run_files.Run) -> Outcome:
         raise _not_complete(run, f"{error.filename} went away") from error
 
 
-def _not_complete(run: run_files.Run, found: str) -> errors.ReportError:
-    return errors.ReportError(
+def _not_complete(run: run_files.Run, found: str) -> errors.TablesError:
+    return errors.TablesError(
         f"run {run.run_id!r} is not complete: expected one row in {run.folder('runs')}, but {found}; another process "
         f"may be making its tables again: when it has ended, run the same command with --run-id {run.run_id}"
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ..summary import ANY, FOREGROUND
+from ..slices import ANY, FOREGROUND
 from ..tables import SLICE_FEATURES
 from . import features as feature_contract
 from .features import FeatureKeys
@@ -43,7 +43,7 @@ def _keys(value: object) -> object:
 
 
 class Config(Settings):
-    """One evaluation. Paths are relative to the working directory; see docs/config.md for every key."""
+    """One evaluation. Paths are relative to the working directory; see docs/guide/config.md for every key."""
 
     examples: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
     model: str = Field(min_length=1)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from ..summary import ANY
+from ..slices import ANY
 from .settings import Integer, Number, Settings
 
 OF_A_CHANNEL = ("channel_mean",)

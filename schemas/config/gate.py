@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from ..summary import ALL, FOREGROUND
+from ..slices import ALL, FOREGROUND
 from .drift import DriftCheck
 from .settings import Integer, Number, Settings
 

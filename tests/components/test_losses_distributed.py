@@ -9,8 +9,8 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 import pytest
-from components import losses
-from tests.test_losses import IDS, IMAGES, compiled
+from dicebeam import losses
+from tests.components.test_losses import IDS, IMAGES, compiled
 
 with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope() as strategy:
     mirrored = compiled(losses.DiceCrossEntropy(from_logits="softmax"), jit_compile=False)

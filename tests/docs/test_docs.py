@@ -20,7 +20,9 @@ from dicebeam.schemas.config.statistics import BootstrapConfig
 from tests.support.evaluating import evaluate
 from tests.support.paths import ROOT
 
-README, CONFIG_DOC, TABLES_DOC = (ROOT / name for name in ("README.md", "docs/config.md", "docs/tables.md"))
+README, CONFIG_DOC, TABLES_DOC = (
+    ROOT / name for name in ("README.md", "docs/guide/config.md", "docs/reference/tables.md")
+)
 
 
 def blocks(path: Path, language: str) -> list[str]:
@@ -123,7 +125,7 @@ def test_queries_in_the_docs_give_rows(sql: str, output: str) -> None:
     assert query.query(output, sql).rows
 
 
-@pytest.mark.parametrize("sql", blocks(ROOT / "docs/analyze.md", "sql"))
+@pytest.mark.parametrize("sql", blocks(ROOT / "docs/guide/analyze.md", "sql"))
 def test_queries_about_two_analyses_give_rows(sql: str, nights: tuple[str, object]) -> None:
     assert query.query(nights[0], sql).rows
 

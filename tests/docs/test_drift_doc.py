@@ -1,4 +1,4 @@
-"""docs/drift.md: its night of brighter images is lived through, its config is valid, and its tables are complete."""
+"""docs/guide/drift.md: its night of brighter images is run, its config is valid, and its tables are complete."""
 
 import contextlib
 import re
@@ -22,7 +22,7 @@ from dicebeam.schemas.errors import StorageError
 from tests.docs.test_docs import ROOT, blocks
 from tests.support import analyzed
 
-DOC = ROOT / "docs/drift.md"
+DOC = ROOT / "docs/guide/drift.md"
 TEXT = DOC.read_text(encoding="utf-8")
 SESSIONS = {
     (part := each.splitlines())[0]: part[1:]

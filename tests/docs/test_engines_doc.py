@@ -1,4 +1,4 @@
-"""docs/engines.md, docs/engines-flink.md and deploy/dataflow/README.md name tests, files and flags that are there."""
+"""The docs of engines, docs/operating/engines*.md and deploy/dataflow/README.md, name what is there."""
 
 import re
 import shlex
@@ -10,7 +10,11 @@ from dicebeam.components.explore import query
 from dicebeam.pipeline.runner import options
 from tests.support.paths import ROOT
 
-DOCS = [ROOT / "docs" / "engines.md", ROOT / "docs" / "engines-flink.md", ROOT / "deploy" / "dataflow" / "README.md"]
+DOCS = [
+    ROOT / "docs/operating/engines.md",
+    ROOT / "docs/operating/engines-flink.md",
+    ROOT / "deploy" / "dataflow" / "README.md",
+]
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in DOCS}
 
 

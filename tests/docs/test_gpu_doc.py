@@ -1,4 +1,4 @@
-"""docs/engines-gpu.md names tests, files and flags that are there, and the message that is printed."""
+"""docs/operating/engines-gpu.md names tests, files and flags that are there, and the message that is printed."""
 
 import re
 
@@ -7,7 +7,7 @@ from dicebeam.pipeline.runner import options
 from dicebeam.pipeline.runner.device_options import DeviceOptions
 from tests.support.paths import ROOT
 
-PATH = ROOT / "docs" / "engines-gpu.md"
+PATH = ROOT / "docs" / "operating" / "engines-gpu.md"
 TEXT = PATH.read_text(encoding="utf-8")
 
 
@@ -17,7 +17,7 @@ def test_every_test_and_file_that_is_named_is_there() -> None:
     modules = {name.replace(".", "/") + ".py" for name in re.findall(r"python -m (benchmarks\.\w+)", TEXT)}
     assert len(named) > 5
     assert len(modules) == 2
-    assert not [name for name in named | modules if not (PATH.parents[1] / name).exists()]
+    assert not [name for name in named | modules if not (ROOT / name).exists()]
     assert not [name for name in linked if not (PATH.parent / name).exists()]
 
 

@@ -1,4 +1,4 @@
-"""Every number in the tables of docs/metrics.md."""
+"""Every number in the tables of docs/reference/metrics.md."""
 
 import re
 
@@ -10,7 +10,7 @@ from sklearn.metrics import f1_score
 from dicebeam.components import dice, losses, metrics
 from tests.support.paths import ROOT
 
-TEXT = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| ([ABCD]) \| `([01]{8})` \| `([01]{8})` \| (\S+) \|", TEXT, re.MULTILINE)
 TRUTH, PREDICTED = (np.array([[int(c) for c in row[i]] for row in ROWS]) for i in (1, 2))
 STATED = {name: float(score) for name, score in re.findall(r"^\| (.+?) \| (0\.\d{4}) \| .+\|$", TEXT, re.MULTILINE)}

@@ -1,4 +1,4 @@
-"""docs/nightly.md: its commands run as it says, its config is valid, and its tables are complete."""
+"""docs/guide/nightly.md: its commands run as it says, its config is valid, and its tables are complete."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ from dicebeam.schemas.config.gate import METRICS, CheckConfig, GateConfig
 from dicebeam.schemas.verdict import EXIT_CODES, SKIPPED
 from tests.docs.test_docs import ROOT, blocks
 
-DOC = ROOT / "docs/nightly.md"
+DOC = ROOT / "docs/guide/nightly.md"
 TEXT = DOC.read_text(encoding="utf-8")
 SESSIONS = {
     (part := each.splitlines())[0]: part[1:]

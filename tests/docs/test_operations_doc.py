@@ -1,4 +1,4 @@
-"""docs/operations.md names a test for every promise, and each of them is there."""
+"""docs/operating/operations.md names a test for every promise, and each of them is there."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-TEXT = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs/operating/operations.md").read_text(encoding="utf-8")
 PROMISES = re.findall(r"^- (.*?)(?=^- |^#|\Z)", TEXT.partition("## What is promised")[2], re.MULTILINE | re.DOTALL)
 
 

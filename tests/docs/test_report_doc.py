@@ -1,4 +1,4 @@
-"""docs/report.md says the limits that the code has."""
+"""docs/guide/report.md says the limits that the code has."""
 
 import re
 
@@ -16,7 +16,7 @@ from dicebeam.components.report import (
 )
 from tests.support.paths import ROOT
 
-TEXT = (ROOT / "docs/report.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs/guide/report.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| ([a-z ,]+) \| (.*) \|$", TEXT.partition("## Size")[2], re.MULTILINE))
 
 

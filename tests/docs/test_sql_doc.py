@@ -1,4 +1,4 @@
-"""Every query and every snippet of docs/sql.md runs on thirty nights of tables and gives what pandas gives."""
+"""Every query and every snippet of docs/guide/sql.md runs on thirty nights of tables and gives what pandas gives."""
 
 import re
 import shutil
@@ -10,7 +10,7 @@ from dicebeam.components.explore import query
 from tests.support.cookbook import ANSWERS
 from tests.support.paths import ROOT
 
-DOC = ROOT / "docs" / "sql.md"
+DOC = ROOT / "docs" / "guide" / "sql.md"
 SECTIONS = re.findall(r"^###? (.*)\n((?:(?!##).*\n)*)", DOC.read_text(encoding="utf-8"), re.MULTILINE)
 QUERIES = {heading: sql for heading, text in SECTIONS for sql in re.findall(r"```sql\n(.*?)```", text, re.DOTALL)}
 SNIPPETS = {heading: code for heading, text in SECTIONS for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL)}

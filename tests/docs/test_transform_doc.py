@@ -1,4 +1,4 @@
-"""docs/transform.md: its code is the example's, its sessions print what they show, and both models give one digest."""
+"""docs/guide/transform.md: its code is the example's, its sessions print what they show, both models agree."""
 
 import contextlib
 import re
@@ -13,7 +13,7 @@ from dicebeam.schemas.config.config import Config
 from examples import train_with_transform
 from tests.docs.test_docs import ROOT, blocks
 
-DOC = ROOT / "docs/transform.md"
+DOC = ROOT / "docs/guide/transform.md"
 SESSIONS = {
     (part := each.splitlines())[0]: part[1:]
     for block in blocks(DOC, "console")

@@ -13,9 +13,8 @@ import tensorflow as tf
 from PIL import Image
 
 from dicebeam.components.reading import tfrecord
-from dicebeam.components.runs import analysis_files, run_tables
+from dicebeam.components.runs import accounting, analysis_files, run_tables
 from dicebeam.pipeline import cli
-from dicebeam.pipeline.console import dataset_console
 from dicebeam.pipeline.plans import analysis_plan
 from dicebeam.pipeline.runner import run
 from dicebeam.schemas.config.config import Config
@@ -243,7 +242,7 @@ def test_nothing_that_can_be_analyzed(tmp_path, capsys):
 
 def test_why_an_analysis_is_not_valid():
     row = {"status": "over_failure_budget", "failed": 2, "records": 9}
-    said = dataset_console.why_invalid(dataset_console.Analysis(None, row, {}), settings("a", "b"))
+    said = accounting.why_invalid(row, 0.1)
     assert said == "2 of 9 records failed, max_failed_fraction is 0.1"
 
 

@@ -15,7 +15,7 @@ from dicebeam.components.storage import filesystems, parquet_files
 from dicebeam.pipeline import cli
 from dicebeam.pipeline.console import run_console
 from dicebeam.schemas import tables
-from dicebeam.schemas.records import Shard
+from dicebeam.schemas.shards import Shard
 
 STAMPS = {"started", "finished", "seconds", "samples_per_second"}
 

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from dicebeam.components.reading import tfrecord
 from dicebeam.pipeline.runner import run
-from dicebeam.schemas.errors import ConfigError, ModelError, ReportError, StorageError
+from dicebeam.schemas import records
+from dicebeam.schemas.errors import ConfigError, ModelError, StorageError, TablesError
 from tests.support import builders
 from tests.support.evaluating import evaluate, table
 
@@ -237,7 +238,7 @@ def test_storage_that_fails_fails_the_run_and_commits_nothing_of_the_shard(
     examples = write(tmp_path / "data", made, 3)
     original = tfrecord.records
 
-    def failing(file: Any, shard: str) -> Iterator[tfrecord.Record]:
+    def failing(file: Any, shard: str) -> Iterator[records.Record]:
         for i, found in enumerate(original(file, shard)):
             if i == 7 and "part-1-" in shard:
                 raise OSError("503 Service Unavailable")
@@ -296,7 +297,7 @@ def test_an_interrupted_run_goes_on_with_the_missing_shards(made: list[Scene], m
 def test_a_run_id_of_another_config_is_refused(made: list[Scene], model: str, tmp_path: Path) -> None:
     settings = config(write(tmp_path / "data", made, 2), model, tmp_path / "out")
     evaluate(settings, "nightly")
-    with pytest.raises(ReportError, match=r"run 'nightly' was begun with another config: threshold: 0.5 -> 0.4 \(see"):
+    with pytest.raises(TablesError, match=r"run 'nightly' was begun with another config: threshold: 0.5 -> 0.4 \(see"):
         evaluate({**settings, "threshold": 0.4}, "nightly")
 
 
@@ -304,14 +305,14 @@ def test_a_run_id_of_another_model_is_refused(made: list[Scene], model: str, tmp
     settings = config(write(tmp_path / "data", made, 2), model, tmp_path / "out")
     evaluate(settings, "nightly")
     other = builders.save_model(tmp_path / "other", lambda images: linear(-images), builders.images_spec())
-    with pytest.raises(ReportError, match=r"run 'nightly' was begun with another model"):
+    with pytest.raises(TablesError, match=r"run 'nightly' was begun with another model"):
         evaluate({**settings, "model": other}, "nightly")
 
 
 def test_a_run_id_with_fewer_examples_is_refused(made: list[Scene], model: str, tmp_path: Path) -> None:
     settings = config(write(tmp_path / "data", made, 3), model, tmp_path / "out")
     evaluate(settings, "nightly")
-    with pytest.raises(ReportError, match=r"has scored 2 shards that `examples` does not match"):
+    with pytest.raises(TablesError, match=r"has scored 2 shards that `examples` does not match"):
         evaluate({**settings, "examples": f"{tmp_path}/data/part-0*"}, "nightly")
 
 

@@ -20,8 +20,8 @@ from dicebeam.pipeline.console import progress
 from dicebeam.pipeline.plans.evaluation_plan import make_plan
 from dicebeam.pipeline.runner import run
 from dicebeam.schemas.config.config import Config
-from dicebeam.schemas.errors import AccountingError, ReportError, StorageError, UnfinishedRunError
-from dicebeam.schemas.records import Shard
+from dicebeam.schemas.errors import AccountingError, StorageError, TablesError, UnfinishedRunError
+from dicebeam.schemas.shards import Shard
 from tests.support import builders
 from tests.support.evaluating import evaluate, table
 
@@ -247,7 +247,7 @@ def test_a_shard_of_the_same_size_with_other_records_is_refused(model: str, tmp_
     lose(evaluate(here, "r1"), 3)
     padding = path.stat().st_size - 32
     path.write_bytes(tfrecord.frame(b"") + tfrecord.frame(b"x" * padding))
-    with pytest.raises(ReportError, match=r"large.tfrecord has changed since it was begun: bytes 0 to .* were scored"):
+    with pytest.raises(TablesError, match=r"large.tfrecord has changed since it was begun: bytes 0 to .* were scored"):
         evaluate(here, "r1")
 
 
@@ -319,7 +319,7 @@ def test_ranges_beside_the_whole_shard_are_refused(
 ) -> None:
     one = Path(whole.run.folder("samples")) / files_of(whole)[0]
     (Path(seven.run.folder("samples")) / one.name).write_bytes(one.read_bytes())
-    with pytest.raises(ReportError, match=r"large.tfrecord-.* beside it hold the same bytes of .*large.tfrecord; de"):
+    with pytest.raises(TablesError, match=r"large.tfrecord-.* beside it hold the same bytes of .*large.tfrecord; de"):
         evaluate(settings(data, model, tmp_path, 7), "r1")
 
 
@@ -374,7 +374,7 @@ def test_a_run_that_lost_a_range_is_not_merged(seven: run.Outcome) -> None:
 
 
 @pytest.mark.parametrize(
-    "watch", [progress.by_files, lambda plan: progress.in_process(plan, 0)], ids=["files", "tally"]
+    "watch", [progress.by_files, lambda plan: progress.in_process(plan, 0)], ids=["files", "counts"]
 )
 def test_progress_of_ranges(watch: Any, data: Path, model: str, tmp_path: Path) -> None:
     plan = make_plan(Config.model_validate(settings(data, model, tmp_path, 7)), "r1", [])

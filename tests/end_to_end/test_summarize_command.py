@@ -173,7 +173,7 @@ def test_rows_that_are_not_what_a_file_says_end_it(demo: Path, capsys: pytest.Ca
 
 def test_a_summary_loads_no_tensorflow(demo: Path) -> None:
     program = (
-        "import sys\nfrom pipeline import cli\n"
+        "import sys\nfrom dicebeam.pipeline import cli\n"
         f"try: cli.main(['summarize', {f'{demo}/config.yaml'!r}, '--run-id', 'r1'])\n"
         "except SystemExit as done: print(done.code or 0, 'tensorflow' in sys.modules, 'apache_beam' in sys.modules)"
     )

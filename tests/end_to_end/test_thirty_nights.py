@@ -185,7 +185,7 @@ def test_what_is_printed(lived, monkeypatch, capsys):
 
 
 def test_the_docs_say_when_the_drift_was_seen(lived):
-    text = " ".join((ROOT / "docs/nightly.md").read_text().split())
+    text = " ".join((ROOT / "docs/guide/nightly.md").read_text().split())
     first = {
         "REGRESSED in night": next(n for n in NUMBERS if lived[n].fixed == "REGRESSED"),
         "goes on until night": next(

@@ -12,10 +12,9 @@ import pytest
 import tensorflow as tf
 
 from dicebeam.components.decoding import decode_record
-from dicebeam.components.model import fingerprints, predictor, saved_model
-from dicebeam.components.model.predictor import Replayer
+from dicebeam.components.model import fingerprints, local_copies, predictor
+from dicebeam.components.model.predictor import Predictor
 from dicebeam.components.model.scorer import Scorer
-from dicebeam.components.reading import tfrecord
 from dicebeam.components.runs import run_tables, runs_row
 from dicebeam.components.runtime import private_folder
 from dicebeam.pipeline import cli
@@ -23,9 +22,11 @@ from dicebeam.pipeline.config import config_file
 from dicebeam.pipeline.nightly import report_models, verdict
 from dicebeam.pipeline.plans import evaluation_plan, summary_plan
 from dicebeam.pipeline.preflight import findings
+from dicebeam.schemas import records
 from dicebeam.schemas.config.config import Config
-from dicebeam.schemas.errors import ReportError, SampleError, StorageError
-from dicebeam.schemas.records import Batch, Lineage, Progress, Shard
+from dicebeam.schemas.errors import SampleError, StorageError, TablesError
+from dicebeam.schemas.records import Batch, Lineage, Progress
+from dicebeam.schemas.shards import Shard
 from tests.real_data.test_real_data import CAMVID
 from tests.support import builders
 from tests.support.evaluating import evaluate, table
@@ -208,7 +209,7 @@ def past_run(config: Config) -> Any:
 def test_a_run_does_not_go_on_with_another_transform(settings, folder, first):
     assert evaluate(settings, "first").run == first.run
     with pytest.raises(
-        ReportError, match=r"run 'first' was begun with another transform: it had the fingerprint \w{12}"
+        TablesError, match=r"run 'first' was begun with another transform: it had the fingerprint \w{12}"
     ):
         evaluate({**settings, "input": {"transform": f"{folder}/other"}}, "first")
 
@@ -244,22 +245,22 @@ def test_rows_that_were_written_before_there_were_transforms_are_read(other, tmp
 def test_masks_are_predicted_again_as_they_were_counted(settings):
     made = evaluation_plan.make_plan(Config.model_validate(settings), None, [])
     score, read = made.graph.score, made.graph.read.decode
-    sample = decode_record.decode(tfrecord.Record(Lineage("s", 0, 0), RECORDS[4], 0), read)
+    sample = decode_record.decode(records.Record(Lineage("s", 0, 0), RECORDS[4], 0), read)
     sums = Scorer(score).score(Batch(Shard("s", 1), 0, (sample,), (), Progress(1, 9, 0, done=True))).sums
-    predicted = Replayer(score).predict(sample)
+    predicted = Predictor(score).predict(sample)
     counted = ~predictor.ignored(sample, read.labels)
     for class_id in range(3):
         now = predicted.of(class_id) & counted
         assert int(np.sum(predictor.truth(sample, class_id) & now)) == sums.true_positives[0, class_id]
-    broken = decode_record.decode(tfrecord.Record(Lineage("s", 0, 0), changed(RECORDS[4], gain=[1.0]), 0), read)
+    broken = decode_record.decode(records.Record(Lineage("s", 0, 0), changed(RECORDS[4], gain=[1.0]), 0), read)
     with pytest.raises(SampleError, match=r"the model failed: .*gain"):
-        Replayer(score).predict(broken)
+        Predictor(score).predict(broken)
 
 
 def test_a_page_predicts_with_the_transform_of_the_run_alone(folder, other):
     past = past_run(other)
     found = report_models.predictor(past, report_models.config_of(past, other))  # not where its path is relative to
-    assert isinstance(found.model, Replayer)
+    assert isinstance(found.model, Predictor)
     assert found.decode.required == ("gain", KEY)
     metadata = folder / "other/metadata/schema.pbtxt"
     text = metadata.read_text()
@@ -294,13 +295,13 @@ def test_a_transform_in_a_bucket_is_copied_once(made_transform, remote, tmp_path
     remote["gs://b/t/transform_tmp/x"] = b"left over"
     fingerprint = fingerprints.transform_fingerprint("gs://b/t")
     assert fingerprint == fingerprints.transform_fingerprint(made_transform)
-    (place,) = {saved_model.local_copy("gs://b/t", fingerprint, saved_model.TRANSFORM) for _ in range(2)}
+    (place,) = {local_copies.local_copy("gs://b/t", fingerprint, local_copies.TRANSFORM) for _ in range(2)}
     assert sorted(path.name for path in Path(place).iterdir()) == ["metadata", "transform_fn"]
     assert fingerprints.transform_fingerprint(place) == fingerprint
     with pytest.raises(
         StorageError, match=r"transform gs://b/t: expected the one that the run was planned with, of .*"
     ):
-        saved_model.local_copy("gs://b/t", "another", saved_model.TRANSFORM)
+        local_copies.local_copy("gs://b/t", "another", local_copies.TRANSFORM)
 
 
 # the config

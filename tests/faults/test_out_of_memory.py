@@ -7,13 +7,14 @@ import pytest
 import tensorflow as tf
 
 from dicebeam.components.model import saved_model, score_function
+from dicebeam.components.model.agreement import Agreement
 from dicebeam.components.model.saved_model import ScoreSettings
 from dicebeam.components.model.scorer import Scorer
-from dicebeam.components.model.signatures import Agreement
 from dicebeam.schemas.config.labels import LabelSettings
 from dicebeam.schemas.config.model import ModelSettings
 from dicebeam.schemas.errors import ModelError
-from dicebeam.schemas.records import Batch, Lineage, Progress, Sample, Shard
+from dicebeam.schemas.records import Batch, Lineage, Progress, Sample
+from dicebeam.schemas.shards import Shard
 
 NO = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 

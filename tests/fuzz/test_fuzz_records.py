@@ -12,6 +12,7 @@ from dicebeam.components.decoding import decode_record, image_headers, images, m
 from dicebeam.components.decoding.decode_record import DecodeSettings
 from dicebeam.components.reading import tfrecord
 from dicebeam.components.samples import sample_rows
+from dicebeam.schemas import records
 from dicebeam.schemas.config.features import PRESETS, FeatureKeys
 from dicebeam.schemas.config.labels import LabelSettings
 from dicebeam.schemas.errors import SampleError
@@ -39,11 +40,11 @@ def check_shard(data: bytes, _: random.Random) -> None:
     end = 0
     for i, item in enumerate(items):
         assert item.lineage == Lineage("s", i, item.lineage.byte_offset)
-        assert (item.lineage.byte_offset == end) if i and isinstance(items[i - 1], tfrecord.Record) else True
+        assert (item.lineage.byte_offset == end) if i and isinstance(items[i - 1], records.Record) else True
         assert item.lineage.byte_offset >= end
         assert i == len(items) - 1 or not (isinstance(item, Failure) and item.ends_shard)
-        end = item.end if isinstance(item, tfrecord.Record) else item.lineage.byte_offset
-        if isinstance(item, tfrecord.Record) and not zipped:
+        end = item.end if isinstance(item, records.Record) else item.lineage.byte_offset
+        if isinstance(item, records.Record) and not zipped:
             assert data[item.lineage.byte_offset : item.end] == tfrecord.frame(item.data)
     if not zipped and not (items and isinstance(items[-1], Failure)):
         assert end == len(data)
@@ -94,7 +95,7 @@ def check_record(data: bytes, rng: random.Random) -> None:
     check_parse(data)
     fitting = [s for s in SETTINGS if s.features.image.key.encode() in data]
     settings = rng.choice(fitting or SETTINGS)
-    outcome = decode_record.decode(tfrecord.Record(Lineage("s", 0, 0), data, len(data)), settings)
+    outcome = decode_record.decode(records.Record(Lineage("s", 0, 0), data, len(data)), settings)
     if isinstance(outcome, Failure):
         assert outcome.stage in STAGES
         sample_rows.failure_table([outcome])

@@ -6,7 +6,7 @@ import pytest
 
 from dicebeam.schemas import errors
 
-ALL = [errors.ConfigError, errors.SampleError, errors.ModelError, errors.ReportError, errors.AccountingError]
+ALL = [errors.ConfigError, errors.SampleError, errors.ModelError, errors.TablesError, errors.AccountingError]
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -31,4 +31,4 @@ def test_the_stage_of_a_sample_error_is_read_by_default():
 
 
 def test_broken_accounting_is_a_report_error():
-    assert issubclass(errors.AccountingError, errors.ReportError)
+    assert issubclass(errors.AccountingError, errors.TablesError)

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dicebeam.schemas import slices
-from dicebeam.schemas.errors import ReportError
+from dicebeam.schemas.errors import TablesError
 
 HOSTILE = st.text(st.sampled_from("a%/=~\n\x1b\x00\x85NUL2FD5é😀\u202e"), max_size=8)
 FEATURES = st.one_of(HOSTILE, st.text()).filter(bool)
@@ -70,7 +70,7 @@ def test_a_cut_value_keeps_its_beginning_and_cannot_be_read():
     name = slices.encode([("site", "abc" * 100), ("age", "2")])
     assert name.startswith("site=abcabc")
     assert name.endswith("/age=2")
-    with pytest.raises(ReportError, match="names a long value that is cut; the whole value is in the table `samples`"):
+    with pytest.raises(TablesError, match="names a long value that is cut; the whole value is in the table `samples`"):
         slices.decode(name)
 
 
@@ -83,5 +83,5 @@ def test_no_escape_is_cut_in_half():
     "name", ["", "site", "site=a%", "site=%zz", "site=%ff", "site=a\n", "site=%41", "a=b=c", "a=b/c"]
 )
 def test_what_is_no_name_is_refused(name):
-    with pytest.raises(ReportError, match="expected the name of a slice, as in site=A/scanner=2, but got"):
+    with pytest.raises(TablesError, match="expected the name of a slice, as in site=A/scanner=2, but got"):
         slices.decode(name)

@@ -1,4 +1,4 @@
-"""What each query of docs/sql.md must give, computed by pandas from the frames that the tables were written from."""
+"""What each query of docs/guide/sql.md must give, computed by pandas from the frames behind the tables."""
 
 import numpy as np
 import pandas as pd

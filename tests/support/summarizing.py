@@ -17,9 +17,10 @@ from dicebeam.components.runs import run_files
 from dicebeam.components.runs.run_files import Run
 from dicebeam.components.runs.shard_records import ShardRecord
 from dicebeam.components.samples import sample_rows
+from dicebeam.components.samples.sample_blocks import SampleBlock
+from dicebeam.components.statistics import sample_sums
 from dicebeam.components.statistics.hashing import id_hashes
 from dicebeam.components.storage import filesystems
-from dicebeam.components.summary.slice_state import SampleBlock
 from dicebeam.schemas import tables
 from dicebeam.schemas.records import Lineage, SampleKey, SampleSums
 
@@ -44,7 +45,7 @@ class Samples:
     def part(self, index: Sequence[int] | np.ndarray) -> "Samples":
         index = np.asarray(index, np.intp)
         slices = {name: tuple(values[i] for i in index) for name, values in self.slices.items()}
-        return Samples(tuple(self.ids[i] for i in index), sample_rows.select(self.sums, index), slices)
+        return Samples(tuple(self.ids[i] for i in index), sample_sums.select(self.sums, index), slices)
 
     def block(self) -> SampleBlock:
         return SampleBlock(id_hashes(i.encode() for i in self.ids), self.sums)

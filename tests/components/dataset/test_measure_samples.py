@@ -7,9 +7,11 @@ from dicebeam.components.dataset import dataset_sums, measure_samples
 from dicebeam.components.dataset.measure_samples import MeasureSettings
 from dicebeam.components.decoding.decode_record import DecodeSettings
 from dicebeam.components.reading import shard_index, tfrecord
+from dicebeam.schemas.accounting import Committed
 from dicebeam.schemas.config.features import PRESETS
 from dicebeam.schemas.config.labels import LabelSettings
-from dicebeam.schemas.records import Committed, Failure, Shard, ShardRange
+from dicebeam.schemas.records import Failure
+from dicebeam.schemas.shards import Shard, ShardRange
 from tests.support import builders
 
 LABELS = LabelSettings(classes=("a", "b"))

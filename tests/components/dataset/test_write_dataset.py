@@ -12,8 +12,9 @@ from dicebeam.components.dataset.dataset_sums import DatasetSums, SliceSums
 from dicebeam.components.dataset.write_dataset import DatasetSettings
 from dicebeam.components.runs import analysis_files, run_tables
 from dicebeam.schemas import datasets
+from dicebeam.schemas.accounting import RunTotals
 from dicebeam.schemas.errors import AccountingError
-from dicebeam.schemas.records import Failure, Lineage, RunTotals
+from dicebeam.schemas.records import Failure, Lineage
 
 SUMS = DatasetSums(
     np.array([[30, 2], [0, 0]], np.int64),

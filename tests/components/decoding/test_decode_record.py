@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from dicebeam.components.decoding.decode_record import DecodeSettings, decode
-from dicebeam.components.reading.tfrecord import Record
 from dicebeam.schemas.config.features import PRESETS, FeatureKeys, TensorFeature
 from dicebeam.schemas.config.labels import LabelSettings
-from dicebeam.schemas.records import Failure, Lineage, Sample
+from dicebeam.schemas.records import Failure, Lineage, Record, Sample
 from tests.support.builders import example, png, sample
 
 IMAGE = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)

@@ -11,7 +11,7 @@ import pytest
 from dicebeam.components.explore import query
 from dicebeam.components.runs import run_files
 from dicebeam.schemas import tables
-from dicebeam.schemas.errors import ConfigError, ReportError
+from dicebeam.schemas.errors import ConfigError, TablesError
 
 
 def write(output, run_id="r1", eval_date="2026-11-23", **columns):
@@ -63,7 +63,7 @@ def test_a_folder_without_a_complete_run(tmp_path, folder):
     (tmp_path / "empty").mkdir()
     run = run_files.Run(str(tmp_path / "samples_only"), "2026-11-23", "r1", "c", "m")
     run_files.write_table(tables.samples_schema([]).empty_table(), run, "samples", "a.parquet")
-    with pytest.raises(ReportError, match=r"expected the tables of a run in .*, but there is no complete run"):
+    with pytest.raises(TablesError, match=r"expected the tables of a run in .*, but there is no complete run"):
         query.query(str(tmp_path / folder), "SELECT 1")
 
 

@@ -21,7 +21,7 @@ def data(classes=None, channels=None, samples=100, pixels=1000, **more):
 
 
 def judge(now, before, **check):
-    return drift_checks.decide([DriftCheck.model_validate(check)], now, before)
+    return drift_checks.judge([DriftCheck.model_validate(check)], now, before)
 
 
 def judge_one(now, before, **check):
@@ -207,7 +207,7 @@ def test_without_a_baseline_the_value_is_there():
     found = judge_one(data(channels=[(7.0, 1.0)]), None, metric="channel_mean", max_change=1)
     assert (found.verdict, found.value, found.baseline) == (NO_BASELINE, 7.0, None)
     assert found.message == "channel_mean of channel 0: there is no baseline"
-    (other,) = drift_checks.decide(
+    (other,) = drift_checks.judge(
         [DriftCheck(metric="channel_mean", max_change=1)], data(channels=[(7.0, 1.0)]), None, INVALID, "another config"
     )
     assert (other.verdict, other.message) == (INVALID, "channel_mean of channel 0: another config")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from dicebeam.components.gate import estimates, estimates_from_samples
-from dicebeam.components.gate.estimates_from_samples import MeasureSettings
+from dicebeam.components.gate.estimates_from_samples import EstimateSettings
 from dicebeam.components.runs import run_files
 from dicebeam.components.statistics.slicing import SliceFeature
 from dicebeam.components.summary import slice_rows, slice_state
@@ -18,7 +18,7 @@ from tests.support.summarizing import random_samples, write_file
 SAMPLES = random_samples(90, seed=2)
 CLASSES = ClassSettings((0, 1, 2), ("a", "b", "c"), (1, 2))
 SITE = SliceFeature("site", "site")
-SETTINGS = MeasureSettings(CLASSES, ((), (SITE,)), BootstrapSettings(50), None, lambda _: True)
+SETTINGS = EstimateSettings(CLASSES, ((), (SITE,)), BootstrapSettings(50), None, lambda _: True)
 
 
 def written(tmp_path, samples, name="r1", shards=3):
@@ -42,11 +42,11 @@ def of_samples(samples, settings=SETTINGS):
     """The groups of the slice of all, of samples in memory, by way of tables."""
     totals = slice_state.totals(samples.block(), settings.bootstrap)
     rows = slice_rows.report("all", totals, CLASSES, keep_replicates=True)
-    return estimates.measured(rows.classes, rows.slices, rows.replicates, (1, 2))
+    return estimates.of_tables(rows.classes, rows.slices, rows.replicates, (1, 2))
 
 
 def test_all_samples_are_as_in_the_tables(tmp_path):
-    found = estimates_from_samples.remeasure(written(tmp_path, SAMPLES), SETTINGS)
+    found = estimates_from_samples.estimate(written(tmp_path, SAMPLES), SETTINGS)
     assert found.samples == 90
     assert {name for name, _ in found.groups} == {"all", "site=north", "site=south", "site=NULL"}
     assert_same({key: group for key, group in found.groups.items() if key[0] == "all"}, of_samples(SAMPLES))
@@ -54,7 +54,7 @@ def test_all_samples_are_as_in_the_tables(tmp_path):
 
 @pytest.mark.parametrize("metric", ["dice_mean", "iou_mean", "dice_pooled", "missed_rate", "false_alarm_rate"])
 def test_values_are_what_pandas_says(tmp_path, metric):
-    groups = estimates_from_samples.remeasure(written(tmp_path, SAMPLES), SETTINGS).groups
+    groups = estimates_from_samples.estimate(written(tmp_path, SAMPLES), SETTINGS).groups
     frame = SAMPLES.frame()
     frame["site"] = np.repeat(np.array(SAMPLES.slices["site"], object), 3)
     rows = frame[(frame.site == "north") & (frame.class_id == 1)]
@@ -74,7 +74,7 @@ def test_values_are_what_pandas_says(tmp_path, metric):
 
 
 def test_the_foreground_is_the_mean_of_its_classes(tmp_path):
-    groups = estimates_from_samples.remeasure(written(tmp_path, SAMPLES), SETTINGS).groups
+    groups = estimates_from_samples.estimate(written(tmp_path, SAMPLES), SETTINGS).groups
     means = [groups["all", class_id].values["dice_mean"] for class_id in (1, 2)]
     assert groups["all", None].values["dice_mean"] == pytest.approx(np.mean(means))
     assert groups["all", None].samples["defined"] == max(groups["all", i].samples["defined"] for i in (1, 2))
@@ -89,8 +89,8 @@ def test_common_samples_are_as_if_there_were_no_others(tmp_path, shards):
     common = estimates_from_samples.common_ids(ids)
     both = np.intersect1d(ours, theirs)
     assert [len(each) for each in (*ids, common)] == [70, 70, len(both)]
-    found, other = (estimates_from_samples.remeasure(run, SETTINGS, common) for run in (one, two))
-    alone = estimates_from_samples.remeasure(written(tmp_path, SAMPLES.part(both), "r3", 1), SETTINGS)
+    found, other = (estimates_from_samples.estimate(run, SETTINGS, common) for run in (one, two))
+    alone = estimates_from_samples.estimate(written(tmp_path, SAMPLES.part(both), "r3", 1), SETTINGS)
     assert found.samples == other.samples == len(both)
     assert found.data == other.data == alone.data
     assert_same(found.groups, alone.groups)
@@ -101,7 +101,7 @@ def test_other_masks_of_a_common_sample_are_seen(tmp_path):
     actual[5, 1] += 1
     changed = dataclasses.replace(SAMPLES, sums=dataclasses.replace(SAMPLES.sums, actual=actual))
     one, two = (
-        estimates_from_samples.remeasure(written(tmp_path, s, n), SETTINGS)
+        estimates_from_samples.estimate(written(tmp_path, s, n), SETTINGS)
         for s, n in ((SAMPLES, "r1"), (changed, "r2"))
     )
     assert one.data != two.data
@@ -110,19 +110,19 @@ def test_other_masks_of_a_common_sample_are_seen(tmp_path):
 def test_nothing_in_common(tmp_path):
     run = written(tmp_path, SAMPLES)
     none = estimates_from_samples.common_ids([estimates_from_samples.ids_of(run, 3), np.empty(0, np.uint64)])
-    found = estimates_from_samples.remeasure(run, SETTINGS, none)
+    found = estimates_from_samples.estimate(run, SETTINGS, none)
     assert (found.groups, found.samples) == ({}, 0)
 
 
 def test_only_wanted_slices_are_kept(tmp_path):
     wanted = dataclasses.replace(SETTINGS, wanted=lambda name: name == "site=south")
-    found = estimates_from_samples.remeasure(written(tmp_path, SAMPLES), wanted)
+    found = estimates_from_samples.estimate(written(tmp_path, SAMPLES), wanted)
     assert {name for name, _ in found.groups} == {"site=south"}
 
 
 def test_clusters_are_counted_and_bound_what_a_spread_is_of(tmp_path):
     clustered = dataclasses.replace(SETTINGS, bootstrap=BootstrapSettings(50, by_cluster=True), cluster="age")
-    groups = estimates_from_samples.remeasure(written(tmp_path, SAMPLES), clustered).groups
+    groups = estimates_from_samples.estimate(written(tmp_path, SAMPLES), clustered).groups
     ages = pd.Series(SAMPLES.slices["age"])
     group = groups["all", 1]
     assert group.clusters == ages.nunique() + ages.isna().sum()
@@ -132,5 +132,5 @@ def test_clusters_are_counted_and_bound_what_a_spread_is_of(tmp_path):
 def test_tables_of_an_older_version_have_no_replicates_of_what_they_lack():
     totals = slice_state.totals(SAMPLES.block(), SETTINGS.bootstrap)
     rows = slice_rows.report("all", totals, CLASSES, keep_replicates=False)
-    found = estimates.measured(rows.classes, rows.slices, None, (1, 2))
+    found = estimates.of_tables(rows.classes, rows.slices, None, (1, 2))
     assert {group.replicates for group in found.values()} == {None}

@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 
 from dicebeam.components.model import model_copies
+from dicebeam.components.model.agreement import Agreement
 from dicebeam.components.model.saved_model import ScoreSettings
-from dicebeam.components.model.signatures import Agreement
 from dicebeam.components.runtime import gpus, private_folder, process_slots
 from dicebeam.schemas.config.devices import DeviceSettings
 from dicebeam.schemas.config.labels import LabelSettings
 from dicebeam.schemas.config.model import ModelSettings
 from dicebeam.schemas.errors import DeviceError, ModelError, WorkerError
-from dicebeam.schemas.records import Batch, Failure, Lineage, Progress, Sample, ScoredBatch, Shard
+from dicebeam.schemas.records import Batch, Failure, Lineage, Progress, Sample, ScoredBatch
+from dicebeam.schemas.shards import Shard
 
 IMAGE, MASK = np.arange(48, dtype=np.uint8).reshape(4, 4, 3), np.eye(4, dtype=np.uint8)
 

@@ -8,23 +8,25 @@ import tensorflow as tf
 
 from dicebeam.components.decoding import decode_record, tf_examples
 from dicebeam.components.decoding.decode_record import DecodeSettings
+from dicebeam.components.model import agreement as agreements
 from dicebeam.components.model import predictor, signatures
-from dicebeam.components.model.predictor import Replayer
+from dicebeam.components.model.predictor import Predictor
 from dicebeam.components.model.saved_model import ScoreSettings
 from dicebeam.components.model.scorer import Scorer
-from dicebeam.components.reading import tfrecord
+from dicebeam.schemas import records
 from dicebeam.schemas.config.features import PRESETS
 from dicebeam.schemas.config.labels import LabelSettings
 from dicebeam.schemas.config.model import InputSettings, ModelSettings
 from dicebeam.schemas.errors import SampleError
-from dicebeam.schemas.records import Batch, Lineage, Progress, Shard
+from dicebeam.schemas.records import Batch, Lineage, Progress
+from dicebeam.schemas.shards import Shard
 from tests.support import builders
 
 CLASSES = ("ground", "disc", "square")
 RNG = np.random.default_rng(3)
 IMAGE = RNG.integers(0, 255, (12, 16, 3)).astype(np.uint8)
 MASK = RNG.choice([0, 1, 2, 255], (12, 16)).astype(np.uint8)
-RECORD = tfrecord.Record(Lineage("s", 0, 0), builders.sample(IMAGE, MASK), 0)
+RECORD = records.Record(Lineage("s", 0, 0), builders.sample(IMAGE, MASK), 0)
 
 
 def softmax(images):
@@ -72,7 +74,7 @@ CASES = {
 
 def settings_of(tmp_path, function, spec, more, classes, batch_size=3):
     model = ModelSettings(path=builders.save_model(tmp_path / "model", function, spec), **more)
-    agreement = signatures.agree(signatures.read(model.path), model, len(classes), batch_size)
+    agreement = agreements.with_signature(signatures.read(model.path), model, len(classes), batch_size)
     labels = LabelSettings(classes=classes, ignore_label=255 if len(classes) > 2 else (2, 255))
     decode = DecodeSettings(
         PRESETS["deeplab"], labels, (), model.input.kind, agreement.spatial_rank, agreement.channels
@@ -86,7 +88,7 @@ def test_the_masks_have_the_counts_of_scoring(case, tmp_path):
     sample = decode_record.decode(RECORD, decode)
     batch = Batch(Shard("s", 1), 0, (sample,), (), Progress(1, 9, 0, done=True))
     sums = Scorer(score).score(batch).sums
-    predicted = Replayer(score).predict(sample)
+    predicted = Predictor(score).predict(sample)
     counted = ~predictor.ignored(sample, decode.labels)
     for place, class_id in enumerate(score.agreement.scored):
         truth, now = predictor.truth(sample, class_id) & counted, predicted.of(class_id) & counted
@@ -121,7 +123,7 @@ def too_many(images):
 def test_a_model_that_fails_on_a_sample_says_so(function, said, tmp_path):
     score, decode = settings_of(tmp_path, function, builders.images_spec(), {}, CLASSES)
     with pytest.raises(SampleError, match=said):
-        Replayer(score).predict(decode_record.decode(RECORD, decode))
+        Predictor(score).predict(decode_record.decode(RECORD, decode))
 
 
 def test_a_model_that_hangs_is_given_up_on(tmp_path, monkeypatch):
@@ -132,7 +134,7 @@ def test_a_model_that_hangs_is_given_up_on(tmp_path, monkeypatch):
 
     monkeypatch.setattr(predictor.time_limit, "call", late)
     with pytest.raises(SampleError, match="no result within batch_timeout_seconds, 1800 s"):
-        Replayer(score).predict(decode_record.decode(RECORD, decode))
+        Predictor(score).predict(decode_record.decode(RECORD, decode))
 
 
 def test_the_record_is_one_that_parses():

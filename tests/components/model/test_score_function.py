@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dicebeam.components.model import score_function
-from dicebeam.components.model.signatures import Agreement
+from dicebeam.components.model import prediction, score_function
+from dicebeam.components.model.agreement import Agreement
 from dicebeam.schemas.config.labels import LabelSettings
 from dicebeam.schemas.config.model import InputSettings, ModelSettings
 
@@ -200,7 +200,7 @@ def test_a_call_fits_the_traced_function_at_once(monkeypatch, with_ignored):
 def prepared(images, scale="unit", dtype="float32", size=None, rank=2):
     agreed = agreement(input_dtype=dtype, size=size, spatial_rank=rank)
     tensor = tf.constant(images)
-    return score_function.prepare(tensor, agreed, scale, tf.constant(tensor.dtype.max, tf.float32)).numpy()
+    return prediction.prepare(tensor, agreed, scale, tf.constant(tensor.dtype.max, tf.float32)).numpy()
 
 
 @pytest.mark.parametrize(("dtype", "largest"), [(np.uint8, 255), (np.uint16, 65535), (np.int16, 32767)])

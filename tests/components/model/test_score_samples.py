@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dicebeam.components.model import fingerprints, saved_model, signatures
+from dicebeam.components.model import agreement as agreements
+from dicebeam.components.model import fingerprints, local_copies, signatures
 from dicebeam.components.model.saved_model import ScoreSettings
 from dicebeam.components.model.score_samples import SegmentationModelHandler
 from dicebeam.components.model.scorer import Scorer
@@ -17,7 +18,8 @@ from dicebeam.components.storage import filesystems
 from dicebeam.schemas.config.labels import LabelSettings
 from dicebeam.schemas.config.model import InputSettings, ModelSettings
 from dicebeam.schemas.errors import ModelError, StorageError
-from dicebeam.schemas.records import Batch, Failure, Lineage, Progress, Sample, Shard
+from dicebeam.schemas.records import Batch, Failure, Lineage, Progress, Sample
+from dicebeam.schemas.shards import Shard
 from tests.support.builders import images_spec, png, save_model
 
 SHARD = Shard("shard", 100)
@@ -98,7 +100,7 @@ def settings(path, signature="serving_default", kind="softmax"):
     input_kind = "encoded" if signature == "encoded" else "image"
     model = ModelSettings(path=path, output_kind=kind, input=InputSettings(signature=signature, kind=input_kind))
     size = 4 if signature == "four" else 16
-    return ScoreSettings(model, LABELS, signatures.agree(signatures.read(path), model, 3, size), "fingerprint")
+    return ScoreSettings(model, LABELS, agreements.with_signature(signatures.read(path), model, 3, size), "fingerprint")
 
 
 def batch(images, masks=None, failures=(), ignored=None):
@@ -300,7 +302,7 @@ def test_a_partial_batch_for_a_fixed_batch_size(score, count):
 def test_what_is_no_model(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"nothing")
     model = ModelSettings(path=str(tmp_path))
-    agreement = signatures.Agreement("s", "i", "float32", None, "o", 2, 3, None, (0, 1, 2), 0)
+    agreement = agreements.Agreement("s", "i", "float32", None, "o", 2, 3, None, (0, 1, 2), 0)
     with pytest.raises(ModelError, match=r"model .*: expected a SavedModel, but it cannot be loaded: "):
         Scorer(ScoreSettings(model, LABELS, agreement, "f"))
 
@@ -325,7 +327,7 @@ def test_bytes_are_those_of_the_pixels(models):
 
 
 def test_a_local_model_is_used_where_it_is(tmp_path):
-    assert saved_model.local_copy(str(tmp_path), "f") == str(tmp_path)
+    assert local_copies.local_copy(str(tmp_path), "f") == str(tmp_path)
 
 
 def graph_in(folder):
@@ -347,7 +349,7 @@ def test_a_remote_model_is_copied_once(cache, monkeypatch):
     folder, fingerprint = cache
     copies = []
     monkeypatch.setattr(filesystems, "copy_folder", lambda source, to: (copies.append(source), graph_in(to)))
-    places = {saved_model.local_copy("gs://b/m", fingerprint) for _ in range(3)}
+    places = {local_copies.local_copy("gs://b/m", fingerprint) for _ in range(3)}
     assert places == {f"{folder}/{fingerprint}"}
     assert copies == ["gs://b/m"]
     assert [p.name for p in folder.iterdir()] == [fingerprint]
@@ -356,14 +358,14 @@ def test_a_remote_model_is_copied_once(cache, monkeypatch):
 def test_another_process_may_be_first_to_copy(cache, monkeypatch):
     folder, fingerprint = cache
     monkeypatch.setattr(filesystems, "copy_folder", lambda _, to: (graph_in(to), graph_in(folder / fingerprint)))
-    assert saved_model.local_copy("gs://b/m", fingerprint) == f"{folder}/{fingerprint}"
+    assert local_copies.local_copy("gs://b/m", fingerprint) == f"{folder}/{fingerprint}"
     assert [p.name for p in folder.iterdir()] == [fingerprint]
 
 
 def test_a_model_that_is_another_one_now_is_not_used(cache, monkeypatch):
     monkeypatch.setattr(filesystems, "copy_folder", lambda _, to: graph_in(to))
     with pytest.raises(StorageError, match=r"gs://b/m: expected the one that the run was planned with, .* changed mea"):
-        saved_model.local_copy("gs://b/m", "another")
+        local_copies.local_copy("gs://b/m", "another")
     assert list(cache[0].iterdir()) == []
 
 
@@ -372,13 +374,13 @@ def test_a_cache_that_others_can_write_to_is_refused(cache, mode):
     cache[0].mkdir()
     cache[0].chmod(mode)
     with pytest.raises(StorageError, match=r"to be a folder that this user alone can write to; remove it, or set TM"):
-        saved_model.local_copy("gs://b/m", cache[1])
+        local_copies.local_copy("gs://b/m", cache[1])
 
 
 def test_a_cache_that_is_a_link_is_refused(cache, tmp_path):
     cache[0].symlink_to(tmp_path / "model")
     with pytest.raises(StorageError, match="to be a folder that this user alone can write to"):
-        saved_model.local_copy("gs://b/m", cache[1])
+        local_copies.local_copy("gs://b/m", cache[1])
 
 
 def test_a_sample_that_the_graph_cannot_be_traced_for_fails_alone(tmp_path):
@@ -413,7 +415,7 @@ def stuck():
 
 
 def limited(batch, scorer):
-    agreed = signatures.Agreement("s", "images", "float32", None, "probs", 2, 0, None, (0, 1, 2), 0)
+    agreed = agreements.Agreement("s", "images", "float32", None, "probs", 2, 0, None, (0, 1, 2), 0)
     given = ScoreSettings(ModelSettings(path="/models/m"), LABELS, agreed, "f", batch_timeout_seconds=0.05)
     return SegmentationModelHandler(given).run_inference(batch, scorer)
 

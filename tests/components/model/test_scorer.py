@@ -8,14 +8,15 @@ import tensorflow as tf
 
 from dicebeam.components import dice
 from dicebeam.components.model import model_faults, saved_model, score_function
+from dicebeam.components.model.agreement import Agreement
 from dicebeam.components.model.saved_model import ScoreSettings
 from dicebeam.components.model.score_function import Scores
 from dicebeam.components.model.scorer import Scorer
-from dicebeam.components.model.signatures import Agreement
 from dicebeam.schemas.config.labels import LabelSettings
 from dicebeam.schemas.config.model import ModelSettings
 from dicebeam.schemas.errors import ModelError
-from dicebeam.schemas.records import Batch, Lineage, Progress, Sample, Shard
+from dicebeam.schemas.records import Batch, Lineage, Progress, Sample
+from dicebeam.schemas.shards import Shard
 
 LABELS = LabelSettings(classes=("a", "b", "c"))
 BAD, ODD, BROKEN, NAN = 9.0, 8.0, 7.0, 6.0

@@ -96,7 +96,7 @@ def test_without_raw_metadata_sparse_and_ragged_features_are_not_guessed(made_tr
 
 def test_tf_keras_stays_what_it_is_here_and_in_what_is_started_from_here(made_transform):
     code = (
-        f"import json, os, sys; from components import transforms; transforms.load({made_transform!r}); "
+        f"import json, os, sys; from dicebeam.components.model import transforms; transforms.load({made_transform!r}); "
         "import tensorflow as tf; print(json.dumps([tf.keras.__version__, os.environ.get('TF_USE_LEGACY_KERAS'), "
         "'tensorflow_transform' in sys.modules]))"
     )

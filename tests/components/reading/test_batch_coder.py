@@ -6,7 +6,8 @@ import pytest
 from apache_beam.coders import registry
 
 from dicebeam.components.reading.read_samples import BatchCoder, ReadSamples
-from dicebeam.schemas.records import Batch, Failure, Lineage, Progress, Sample, Shard
+from dicebeam.schemas.records import Batch, Failure, Lineage, Progress, Sample
+from dicebeam.schemas.shards import Shard
 
 
 class Unpicklable(np.ndarray):

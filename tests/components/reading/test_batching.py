@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from dicebeam.components.reading import batching
 from dicebeam.components.reading.batching import PENDING_BATCHES, batches
-from dicebeam.components.reading.tfrecord import Record
-from dicebeam.schemas.records import Failure, Lineage, Sample, Shard
+from dicebeam.schemas.records import Failure, Lineage, Record, Sample
+from dicebeam.schemas.shards import Shard
 
 SHARD = Shard("s", 1000)
 RECORD_BYTES = 10

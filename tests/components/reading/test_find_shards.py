@@ -13,8 +13,8 @@ from dicebeam.components.runs.run_files import Run
 from dicebeam.components.runs.shard_records import ShardRecord
 from dicebeam.components.storage import filesystems
 from dicebeam.schemas import tables
-from dicebeam.schemas.errors import ConfigError, ReportError, StorageError
-from dicebeam.schemas.records import ByteRange, OpenShard, Shard
+from dicebeam.schemas.errors import ConfigError, StorageError, TablesError
+from dicebeam.schemas.shards import ByteRange, OpenShard, Shard
 
 
 def touch(folder, *names):
@@ -91,14 +91,14 @@ def test_a_sample_file_of_a_shard_that_is_not_found(run):
     commit(run, "/d/a")
     commit(run, "/d/gone")
     with pytest.raises(
-        ReportError, match=r"'r1' has scored 1 shards that `examples` does not match, such as .*gone-.*\.parq"
+        TablesError, match=r"'r1' has scored 1 shards that `examples` does not match, such as .*gone-.*\.parq"
     ):
         find_shards.split([Shard("/d/a", 1)], run)
 
 
 def test_a_shard_that_has_changed_since_it_was_scored_is_refused(run):
     commit(run, "/d/b")
-    with pytest.raises(ReportError, match=r"/d/b had 2 bytes when it was scored and has 9 now; use another --run-id"):
+    with pytest.raises(TablesError, match=r"/d/b had 2 bytes when it was scored and has 9 now; use another --run-id"):
         find_shards.split([Shard("/d/b", 9)], run)
 
 
@@ -121,7 +121,7 @@ def test_a_shard_of_which_a_range_is_missing_is_open(run):
 def test_shards_that_are_not_there_are_counted_once_however_many_ranges(run):
     for part in (FIRST, SECOND, THIRD):
         commit(run, "/d/gone", part)
-    with pytest.raises(ReportError, match="'r1' has scored 1 shards that `examples` does not match"):
+    with pytest.raises(TablesError, match="'r1' has scored 1 shards that `examples` does not match"):
         find_shards.split([Shard("/d/a", 1)], run)
 
 
@@ -129,7 +129,7 @@ def test_a_shard_in_ranges_that_has_changed_names_the_files_of_all_of_them(run):
     for part in (FIRST, SECOND, THIRD):
         commit(run, "/d/x", part)
     with pytest.raises(
-        ReportError, match=r"/d/x had 3 bytes .* or delete \S+/x-[0-9a-f]{32}\.\*\.parquet to score it"
+        TablesError, match=r"/d/x had 3 bytes .* or delete \S+/x-[0-9a-f]{32}\.\*\.parquet to score it"
     ) as e:
         find_shards.split([Shard("/d/x", 4)], run)
     (pattern,) = re.findall(r"delete (\S+)", str(e.value))
@@ -139,7 +139,7 @@ def test_a_shard_in_ranges_that_has_changed_names_the_files_of_all_of_them(run):
 def test_ranges_that_share_bytes_are_refused(run):
     for part in (FIRST, ByteRange(0, 2, 0, 2)):
         commit(run, "/d/x", part)
-    with pytest.raises(ReportError, match=r"x-.*parquet and x-.*parquet beside it hold the same bytes of /d/x; dele"):
+    with pytest.raises(TablesError, match=r"x-.*parquet and x-.*parquet beside it hold the same bytes of /d/x; dele"):
         find_shards.split([Shard("/d/x", 3)], run)
 
 

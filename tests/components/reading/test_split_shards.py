@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dicebeam.components.reading import record_reader, shard_index, split_shards, tfrecord
-from dicebeam.components.reading.tfrecord import Record
-from dicebeam.schemas.errors import ReportError, StorageError
-from dicebeam.schemas.records import ByteRange, Failure, OpenShard, Shard, ShardRange
+from dicebeam.schemas.errors import StorageError, TablesError
+from dicebeam.schemas.records import Failure, Record
+from dicebeam.schemas.shards import ByteRange, OpenShard, Shard, ShardRange
 
 PAYLOADS = [b"a" * 20] * 10
 FRAME = 20 + 16
@@ -210,7 +210,7 @@ def test_a_shard_that_was_begun_goes_on_with_its_ranges_whatever_the_setting(tmp
 @pytest.mark.parametrize("strange", [ByteRange(0, 144, 1, 120), ByteRange(0, 100, 0, 120), ByteRange(0, 144, 0, 100)])
 def test_a_shard_that_was_begun_and_is_another_now_is_refused(tmp_path, strange):
     expected = r"a.tfrecord has changed since it was begun: bytes 0 to 1\d\d were scored from record [01] on, and there"
-    with pytest.raises(ReportError, match=expected):
+    with pytest.raises(TablesError, match=expected):
         split_shards.units(opened(tmp_path, WHOLE, [strange]), 120)
 
 

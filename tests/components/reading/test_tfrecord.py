@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dicebeam.components.reading import tfrecord
-from dicebeam.components.reading.tfrecord import Record
 from dicebeam.components.storage import filesystems
-from dicebeam.schemas.records import Failure
+from dicebeam.schemas.records import Failure, Record
 from tests.support.builders import write_shard
 
 DATA = [b"first", b"", b"third" * 50]

@@ -10,7 +10,7 @@ from dicebeam.components.decoding.decode_record import DecodeSettings
 from dicebeam.components.model.predictor import Predicted
 from dicebeam.components.reading import tfrecord
 from dicebeam.components.report import gallery, outlines, thumbnails
-from dicebeam.components.report.gallery import Predictor
+from dicebeam.components.report.gallery import ShownModel
 from dicebeam.schemas.config.features import PRESETS, FeatureKeys
 from dicebeam.schemas.config.labels import LabelSettings
 from dicebeam.schemas.errors import SampleError
@@ -26,14 +26,14 @@ DECODE = DecodeSettings(PRESETS["deeplab"], LABELS)
 
 
 def predicting(hard, decode=DECODE):
-    return Predictor(decode, SimpleNamespace(predict=lambda _: Predicted(np.array(hard, int), (0, 1))))
+    return ShownModel(decode, SimpleNamespace(predict=lambda _: Predicted(np.array(hard, int), (0, 1))))
 
 
 def failing(decode=DECODE):
     def fail(_):
         raise SampleError("the model failed: too bright", stage="model")
 
-    return Predictor(decode, SimpleNamespace(predict=fail))
+    return ShownModel(decode, SimpleNamespace(predict=fail))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from dicebeam.components.runs.shard_records import ShardRecord
 from dicebeam.components.samples import sample_scan
 from dicebeam.components.storage import filesystems
 from dicebeam.schemas import tables
-from dicebeam.schemas.errors import ReportError
+from dicebeam.schemas.errors import TablesError
 from tests.support import summarizing
 
 NAMES = ("class0", "class1", "class2")
@@ -163,7 +163,7 @@ def test_samples_are_counted_from_the_footers(tmp_path):
 def test_a_file_that_names_no_classes_is_refused(tmp_path):
     run = a_run(tmp_path, "r1")
     summarizing.write_file(run, "s", summarizing.random_samples(4))
-    with pytest.raises(ReportError, match=r"expected .* to say which classes were scored, but it names none"):
+    with pytest.raises(TablesError, match=r"expected .* to say which classes were scored, but it names none"):
         list(sample_scan.blocks(run))
 
 

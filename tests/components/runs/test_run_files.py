@@ -12,8 +12,8 @@ from dicebeam.components.runs import run_files, shard_records
 from dicebeam.components.runs.run_files import Run
 from dicebeam.components.runs.shard_records import ShardRecord
 from dicebeam.schemas import tables
-from dicebeam.schemas.errors import ReportError
-from dicebeam.schemas.records import Committed
+from dicebeam.schemas.accounting import Committed
+from dicebeam.schemas.errors import TablesError
 
 RECORD = ShardRecord(
     "/data/a.tfrecord", 99, records=3, scored=2, failed=1, config_fingerprint="c", model_fingerprint="m"
@@ -73,7 +73,7 @@ def test_a_committed_file(run):
 def test_a_file_whose_rows_are_not_what_it_says(run, rows, changed):
     path = write(run, rows, **changed)
     with pytest.raises(
-        ReportError, match=f"a.parquet has {rows} rows, but its metadata says .*; delete the file and run"
+        TablesError, match=f"a.parquet has {rows} rows, but its metadata says .*; delete the file and run"
     ):
         run_files.committed(path, run, 2)
 
@@ -84,14 +84,14 @@ def test_a_file_of_another_config_model_or_transform(run, what, now):
     expected = (
         f"run 'r1' was begun with another {what}: it had the fingerprint another-fing, now it is {now} .* Use ano"
     )
-    with pytest.raises(ReportError, match=expected):
+    with pytest.raises(TablesError, match=expected):
         run_files.committed(path, run, 2)
 
 
 def test_a_parquet_file_of_something_else(run, tmp_path):
     pq.write_table(pa.table({"a": [1]}), tmp_path / "x.parquet")
     with pytest.raises(
-        ReportError, match=r"expected a sample file of schema version 1 at .*; move it away or use another"
+        TablesError, match=r"expected a sample file of schema version 1 at .*; move it away or use another"
     ):
         run_files.committed(str(tmp_path / "x.parquet"), run, 2)
 
@@ -100,13 +100,13 @@ def test_a_parquet_file_of_something_else(run, tmp_path):
 def test_a_file_that_is_no_parquet(run, tmp_path, data):
     (tmp_path / "x.parquet").write_bytes(data)
     with pytest.raises(
-        ReportError, match=r"expected a sample file at .*, but it is no Parquet file: .*; delete it and run"
+        TablesError, match=r"expected a sample file at .*, but it is no Parquet file: .*; delete it and run"
     ):
         run_files.committed(str(tmp_path / "x.parquet"), run, 2)
 
 
 def test_a_file_of_another_schema_version():
-    with pytest.raises(ReportError, match="expected a sample file of schema version 1"):
+    with pytest.raises(TablesError, match="expected a sample file of schema version 1"):
         shard_records.shard_records({b"dicebeam.schema_version": b"2", **RECORD.encode()}, "x")
 
 
@@ -135,7 +135,7 @@ def test_the_date_of_a_run_that_was_begun(tmp_path, name):
 def test_a_run_under_two_dates(run):
     write(run)
     write(dataclasses.replace(run, eval_date="2026-11-24"))
-    with pytest.raises(ReportError, match=r"'r1' is there under several dates, \['2026-11-23', '2026-11-24'\]"):
+    with pytest.raises(TablesError, match=r"'r1' is there under several dates, \['2026-11-23', '2026-11-24'\]"):
         run_files.find_eval_date(run.output, "r1")
 
 

@@ -12,7 +12,7 @@ from dicebeam.components.runs import run_files, run_tables, runs_row
 from dicebeam.components.storage import filesystems
 from dicebeam.pipeline.runner import run as run_module
 from dicebeam.schemas import tables
-from dicebeam.schemas.errors import ReportError
+from dicebeam.schemas.errors import TablesError
 
 NOT_COMPLETE = r"^run 'r1' is not complete: expected one row in .*/runs/.*run_id=r1, but "
 REMEDY = "; another process may be making its tables again: when it has ended, run the same command with --run-id r1$"
@@ -48,12 +48,12 @@ def test_a_finished_run(finished: run_files.Run) -> None:
 
 def test_a_row_that_was_hidden_before(finished: run_files.Run) -> None:
     runs_row.hide(finished)
-    with pytest.raises(ReportError, match=NOT_COMPLETE + "got 0" + REMEDY):
+    with pytest.raises(TablesError, match=NOT_COMPLETE + "got 0" + REMEDY):
         run_module.outcome(finished)
 
 
 def test_a_row_that_is_hidden_while_it_is_read(hidden_in_between: run_files.Run) -> None:
-    with pytest.raises(ReportError, match=NOT_COMPLETE + r".*part-0\.parquet went away" + REMEDY):
+    with pytest.raises(TablesError, match=NOT_COMPLETE + r".*part-0\.parquet went away" + REMEDY):
         run_module.outcome(hidden_in_between)
 
 

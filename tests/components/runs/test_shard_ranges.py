@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from dicebeam.components.runs import run_files, shard_ranges
 from dicebeam.components.runs.shard_ranges import Span
 from dicebeam.components.summary import summarize
-from dicebeam.schemas.records import ByteRange, Committed
+from dicebeam.schemas.accounting import Committed
+from dicebeam.schemas.shards import ByteRange
 
 HOSTILE = ["a\nb", "../x", "n" * 255, "é😀\u202e", "a-" + "0" * 32 + ".parquet", "a=b", "x.tfrecord"]
 

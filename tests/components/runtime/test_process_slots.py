@@ -12,7 +12,7 @@ from tests.support.paths import ROOT
 HOLD = """
 import sys
 from pathlib import Path
-from components import process_slots
+from dicebeam.components.runtime import process_slots
 print(process_slots.claim(Path(sys.argv[1])), flush=True)
 sys.stdin.read()
 """

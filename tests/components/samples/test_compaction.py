@@ -20,19 +20,10 @@ from dicebeam.components.samples.write_samples import ShardFiles, WriteSettings
 from dicebeam.components.storage import filesystems, parquet_files
 from dicebeam.components.summary import write_tables
 from dicebeam.schemas import tables
-from dicebeam.schemas.errors import ReportError, UnfinishedRunError
-from dicebeam.schemas.records import (
-    ByteRange,
-    Failure,
-    FileSums,
-    Lineage,
-    Progress,
-    RunTotals,
-    SampleKey,
-    ScoredBatch,
-    Shard,
-    ShardRange,
-)
+from dicebeam.schemas.accounting import FileSums, RunTotals
+from dicebeam.schemas.errors import TablesError, UnfinishedRunError
+from dicebeam.schemas.records import Failure, Lineage, Progress, SampleKey, ScoredBatch
+from dicebeam.schemas.shards import ByteRange, Shard, ShardRange
 from tests.support.builders import sums_of
 
 SHARDS = [Shard(f"/data/{name}.tfrecord", 500 + i) for i, name in enumerate(["b", "a", "d", "c", "e"])]
@@ -180,10 +171,10 @@ def test_a_compacted_run_has_nothing_left_to_score(run: Run) -> None:
 
 def test_shards_within_a_compacted_file_are_still_held_against_the_examples(run: Run) -> None:
     compact(run)
-    with pytest.raises(ReportError, match=r"/data/e.tfrecord had 504 bytes when it was scored and has 9 now"):
+    with pytest.raises(TablesError, match=r"/data/e.tfrecord had 504 bytes when it was scored and has 9 now"):
         find_shards.split([*SHARDS[:-1], Shard(SHARDS[-1].path, 9)], run)
     with pytest.raises(
-        ReportError, match=r"has scored 1 shards that `examples` does not match, such as .*compacted.parq"
+        TablesError, match=r"has scored 1 shards that `examples` does not match, such as .*compacted.parq"
     ):
         find_shards.split(SHARDS[1:], run)
 
@@ -260,14 +251,14 @@ def test_a_run_that_lost_a_sample_file_is_refused(run: Run) -> None:
 def test_failures_that_are_missing_end_it_before_anything_is_deleted(run: Run) -> None:
     path = Path(run.folder("failures")) / run_files.file_name(SHARDS[1].path)
     pq.write_table(pq.ParquetFile(path).read().slice(1), path)
-    with pytest.raises(ReportError, match=r"a.tfrecord-.*parquet has 1 rows less than its metadata says; delete the"):
+    with pytest.raises(TablesError, match=r"a.tfrecord-.*parquet has 1 rows less than its metadata says; delete the"):
         compact(run)
     assert len(names(run)) == 5
 
 
 def test_samples_of_another_config_are_not_merged(run: Run) -> None:
     score(Run(run.output, run.eval_date, run.run_id, "other", "m"), SHARDS[4], 2, 0)
-    with pytest.raises(ReportError, match="'r1' was begun with another config"):
+    with pytest.raises(TablesError, match="'r1' was begun with another config"):
         compact(run)
     assert len(names(run)) == 5
 
@@ -279,7 +270,7 @@ def test_files_that_share_a_part_of_their_shards_are_refused(run: Run) -> None:
         schema = tables.with_metadata(tables.samples_schema([]), "r1", shard_records.encode_all(records))
         name = run_files.compacted_name(record.shard for record in records)
         pq.write_table(schema.empty_table(), f"{run.folder('samples')}/{name}")
-    with pytest.raises(ReportError, match=r"parquet and part-.* beside it share shards; delete one, and evaluate aga"):
+    with pytest.raises(TablesError, match=r"parquet and part-.* beside it share shards; delete one, and evaluate aga"):
         run_files.list_samples(run)
 
 
@@ -355,7 +346,7 @@ def test_the_end_of_evaluate_and_summarize_repairs_it_wherever_it_dies(
         dying(step, lambda run=run: compact(run))
         totals = [run_files.committed(path, run, 2) for path in run_files.sample_paths(run)]
         assert sum(each.scored for file in totals for each in file) == TOTALS.scored
-        settings = write_tables.ReportSettings(run, 1.0, "{}", "m", "{}", "here", datetime.now(UTC))
+        settings = write_tables.TableSettings(run, 1.0, "{}", "m", "{}", "here", datetime.now(UTC))
         write_tables.write(settings, write_tables.Counted(FileSums(TOTALS), 5, 0, 0), [])
         assert visible(run), step
         assert {table: in_order(rows(run, table)) for table in expected} == expected, step

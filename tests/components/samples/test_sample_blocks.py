@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from dicebeam.components.runs.run_files import Run
-from dicebeam.components.samples import sample_blocks, sample_rows
+from dicebeam.components.samples import sample_blocks
+from dicebeam.components.statistics import sample_sums
 from dicebeam.components.statistics.hashing import id_hashes
 from dicebeam.schemas.records import SampleSums
 from tests.support.summarizing import random_samples, write_file
@@ -25,7 +26,7 @@ def read(path, columns=SITE_AND_AGE, cluster=None, n_classes=3):
 
 
 def joined(blocks):
-    sums = sample_rows.concatenate([block.samples.sums for block in blocks])
+    sums = sample_sums.concatenate([block.samples.sums for block in blocks])
     texts = {name: [t for block in blocks for t in block.columns[name].to_pylist()] for name in blocks[0].columns}
     return sums, np.concatenate([block.ids for block in blocks]), texts
 

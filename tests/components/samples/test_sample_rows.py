@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dicebeam.components.samples import sample_rows
+from dicebeam.components.statistics import sample_sums
 from dicebeam.schemas import tables
 from dicebeam.schemas.records import Failure, Lineage, SampleKey
 from tests.support.builders import sums_of
@@ -64,7 +65,7 @@ def test_undefined_is_null_and_never_nan(counts, state, null):
 
 
 def test_no_samples_are_no_rows():
-    sums = sample_rows.select(sums_of([[1]], [[1]], [[1]]), np.array([], int))
+    sums = sample_sums.select(sums_of([[1]], [[1]], [[1]]), np.array([], int))
     table = sample_rows.sample_table([], sums, (0,), CLASSES, [])
     assert table.num_rows == 0
     assert table.schema == tables.samples_schema([])
@@ -90,8 +91,8 @@ def test_no_failures():
 
 
 def test_concatenate_and_select():
-    both = sample_rows.concatenate([sums_of([[1]], [[2]], [[3]]), sums_of([[4], [5]], [[6], [7]], [[8], [9]])])
+    both = sample_sums.concatenate([sums_of([[1]], [[2]], [[3]]), sums_of([[4], [5]], [[6], [7]], [[8], [9]])])
     assert both.true_positives.tolist() == [[1], [4], [5]]
-    assert sample_rows.select(both, np.array([2, 0])).actual.tolist() == [[9], [3]]
-    assert sample_rows.select(both, np.array([True, False, True])).predicted.tolist() == [[2], [7]]
+    assert sample_sums.select(both, np.array([2, 0])).actual.tolist() == [[9], [3]]
+    assert sample_sums.select(both, np.array([True, False, True])).predicted.tolist() == [[2], [7]]
     assert both.pixels.shape == (3,)

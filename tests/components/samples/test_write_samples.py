@@ -13,8 +13,9 @@ from dicebeam.components.runtime import progress_counts
 from dicebeam.components.samples import write_samples
 from dicebeam.components.samples.write_samples import ShardFiles, WriteSettings, _WriteShards
 from dicebeam.schemas import tables
-from dicebeam.schemas.errors import ReportError, StorageError
-from dicebeam.schemas.records import Failure, Lineage, Progress, SampleKey, ScoredBatch, Shard
+from dicebeam.schemas.errors import StorageError, TablesError
+from dicebeam.schemas.records import Failure, Lineage, Progress, SampleKey, ScoredBatch
+from dicebeam.schemas.shards import Shard
 from tests.support.builders import sums_of
 
 SHARD = Shard("/data/a.tfrecord", 500)
@@ -167,7 +168,7 @@ def test_a_missing_batch(settings):
     files = ShardFiles(SHARD, settings)
     files.add(batch(0, [0]))
     with pytest.raises(
-        ReportError, match=r"shard /data/a\.tfrecord: expected its batch 1, but got 2\. The runner split the"
+        TablesError, match=r"shard /data/a\.tfrecord: expected its batch 1, but got 2\. The runner split the"
     ):
         files.add(batch(2, [1]))
     files.abort()
@@ -176,7 +177,7 @@ def test_a_missing_batch(settings):
 @pytest.mark.parametrize("records", [1, 3])
 def test_records_that_do_not_add_up(settings, records):
     files = ShardFiles(SHARD, settings)
-    with pytest.raises(ReportError, match=f"{records} records were read, but 1 scored and 1 failed"):
+    with pytest.raises(TablesError, match=f"{records} records were read, but 1 scored and 1 failed"):
         files.add(batch(0, [0], [1], done=records))
     files.abort()
     assert files_below(settings) == []
@@ -205,7 +206,7 @@ def test_a_bundle_that_ends_in_the_middle_of_a_shard(settings):
     dofn.start_bundle()
     process(dofn, batch(0, [0], [1]))
     with pytest.raises(
-        ReportError, match=r"ended a bundle in the middle of /data/a\.tfrecord; give resource hints to the wh"
+        TablesError, match=r"ended a bundle in the middle of /data/a\.tfrecord; give resource hints to the wh"
     ):
         dofn.finish_bundle()
     assert files_below(settings) == []
@@ -215,7 +216,7 @@ def test_a_bundle_that_ends_in_the_middle_of_a_shard(settings):
 def test_a_bundle_that_begins_in_the_middle_of_a_shard(settings):
     dofn = _WriteShards(settings)
     dofn.start_bundle()
-    with pytest.raises(ReportError, match="expected its batch 0, but got 1"):
+    with pytest.raises(TablesError, match="expected its batch 0, but got 1"):
         process(dofn, batch(1, [1], done=2))
     dofn.teardown()
     assert final_names(settings) == files_below(settings) == []
@@ -224,7 +225,7 @@ def test_a_bundle_that_begins_in_the_middle_of_a_shard(settings):
 def test_many_split_shards_are_counted(settings):
     dofn = _WriteShards(settings)
     process(dofn, *(batch(0, [0], shard=Shard(f"/s{i}", 1)) for i in range(5)))
-    with pytest.raises(ReportError, match="in the middle of /s0, /s1, /s2 and 2 more; "):
+    with pytest.raises(TablesError, match="in the middle of /s0, /s1, /s2 and 2 more; "):
         dofn.finish_bundle()
 
 
@@ -239,7 +240,7 @@ def test_a_failed_bundle_does_not_leak_into_the_next(settings):
     assert len(files_below(settings)) == 1
 
 
-def test_the_tally_follows(settings):
+def test_the_progress_counts_follow(settings):
     progress_counts.reset()
     dofn = _WriteShards(settings)
     process(dofn, batch(0, [0], [1]))

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicebeam.components.samples import sample_rows
-from dicebeam.components.statistics import digest
+from dicebeam.components.statistics import digest, sample_sums
 from dicebeam.components.statistics.hashing import id_hashes, mixed
 from dicebeam.schemas.records import SampleSums
 from tests.support.summarizing import random_samples, sums_of_counts
@@ -93,7 +92,7 @@ def test_an_id_and_a_class_id_change_it():
 
 
 def test_samples_that_swap_their_counts_change_it():
-    sums = sample_rows.select(SAMPLES.sums, np.array([1, 0, *range(2, 12)]))
+    sums = sample_sums.select(SAMPLES.sums, np.array([1, 0, *range(2, 12)]))
     assert of(dataclasses.replace(SAMPLES, sums=sums)) != of(SAMPLES)
 
 

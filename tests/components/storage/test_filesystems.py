@@ -9,7 +9,7 @@ import pytest
 
 from dicebeam.components.storage import filesystems
 from dicebeam.schemas.errors import StorageError
-from dicebeam.schemas.records import Shard
+from dicebeam.schemas.shards import Shard
 
 ODD = ["plain", "a b", "a[1]", "a*b", "a?c", "a'b", "ä"]
 

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dicebeam.components.samples.sample_blocks import SampleBlock
 from dicebeam.components.statistics import bootstrap, intervals, ratios
 from dicebeam.components.summary import slice_rows, slice_state
 from dicebeam.components.summary.slice_rows import ClassSettings
-from dicebeam.components.summary.slice_state import BootstrapSettings, SampleBlock
+from dicebeam.components.summary.slice_state import BootstrapSettings
 from dicebeam.schemas import tables
-from dicebeam.schemas.summary import FOREGROUND
+from dicebeam.schemas.slices import FOREGROUND
 from tests.support.summarizing import Samples, random_samples, sums_of_counts
 
 CLASSES = ClassSettings((0, 1, 2), ("ground", "leaf", "stem"), (1, 2))

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dicebeam.components.samples.sample_blocks import SampleBlock
 from dicebeam.components.statistics import bootstrap, histograms, ratios
 from dicebeam.components.summary import slice_state
-from dicebeam.components.summary.slice_state import BootstrapSettings, SampleBlock, SliceState, Totals
+from dicebeam.components.summary.slice_state import BootstrapSettings, SliceState, Totals
 from tests.support.summarizing import Samples, random_samples, sums_of_counts
 
 SETTINGS = BootstrapSettings(replicates=6, seed=3)

@@ -20,9 +20,9 @@ from dicebeam.components.summary.slice_rows import ClassSettings
 from dicebeam.components.summary.slice_state import BootstrapSettings
 from dicebeam.components.summary.summarize import Summarize, SummarySettings
 from dicebeam.pipeline.runner.options import pipeline_options
-from dicebeam.schemas.errors import ReportError
-from dicebeam.schemas.records import Committed, FileSums, RunTotals
-from dicebeam.schemas.summary import SliceReport
+from dicebeam.schemas.accounting import Committed, FileSums, RunTotals
+from dicebeam.schemas.errors import TablesError
+from dicebeam.schemas.slices import SliceTables
 from tests.support.summarizing import Keep, kept, random_samples, write_file
 
 SITE, AGE = SliceFeature("meta/site", "site"), SliceFeature("age", "age", (40.0, 60.0))
@@ -79,7 +79,7 @@ def assert_same(found: pa.Table, expected: pa.Table):
             assert ours == theirs, name
 
 
-def assert_same_report(found: SliceReport, expected: SliceReport):
+def assert_same_report(found: SliceTables, expected: SliceTables):
     assert found.name == expected.name
     for table in TABLES:
         assert_same(getattr(found, table), getattr(expected, table))
@@ -164,7 +164,7 @@ def test_a_slice_without_samples_is_no_slice():
 
 @dataclasses.dataclass
 class Collected:
-    slices: dict[str, SliceReport]
+    slices: dict[str, SliceTables]
     totals: RunTotals
     digest: str
     data: str
@@ -249,7 +249,7 @@ def test_a_file_of_another_config_is_refused(run, tmp_path):
     other = dataclasses.replace(run, config_fingerprint="d")
     with pytest.raises(Exception, match="run 'r1' was begun with another config") as caught:
         summarize(paths, settings_of(other), folder=tmp_path)
-    assert ReportError.__name__ in repr(caught.value) + str(caught.value)
+    assert TablesError.__name__ in repr(caught.value) + str(caught.value)
 
 
 def test_many_slices_of_twenty_classes(run):

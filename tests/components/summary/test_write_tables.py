@@ -13,11 +13,11 @@ from dicebeam.components.runs import accounting, run_files
 from dicebeam.components.runs.run_files import Run
 from dicebeam.components.storage import parquet_files
 from dicebeam.components.summary import write_tables as reports
-from dicebeam.components.summary.write_tables import Counted, ReportSettings
+from dicebeam.components.summary.write_tables import Counted, TableSettings
 from dicebeam.schemas import tables
+from dicebeam.schemas.accounting import FileSums, RunTotals
 from dicebeam.schemas.errors import AccountingError
-from dicebeam.schemas.records import FileSums, RunTotals
-from dicebeam.schemas.summary import SliceReport
+from dicebeam.schemas.slices import SliceTables
 
 STARTED = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
 EVERY = ["classes", "failures", "histograms", "replicates", "runs", "slices"]
@@ -31,7 +31,7 @@ def slice_report(name, replicates=2):
         return pa.Table.from_pylist([{"slice": name}] * count, schema=schema)
 
     kept = None if replicates is None else rows(tables.REPLICATES, replicates)
-    return SliceReport(name, rows(tables.CLASSES, 3), rows(tables.SLICES, 1), rows(tables.HISTOGRAMS, 4), kept)
+    return SliceTables(name, rows(tables.CLASSES, 3), rows(tables.SLICES, 1), rows(tables.HISTOGRAMS, 4), kept)
 
 
 SLICES = [slice_report("all")]
@@ -50,7 +50,7 @@ def slices_of(settings, table):
 @pytest.fixture
 def settings(tmp_path):
     run = Run(str(tmp_path), "2026-11-23", "r1", "cfg", "mdl")
-    return ReportSettings(
+    return TableSettings(
         run=run, max_failed_fraction=0.5, config='{"a": 1}', model="/m",
         versions=json.dumps({"python": "3"}), runner="FnApiRunner", started=STARTED,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from dicebeam.components.runs.run_files import Run
 from dicebeam.components.storage import filesystems
 from dicebeam.components.verdict import blessing, verdict_files
 from dicebeam.schemas import tables
-from dicebeam.schemas.errors import ReportError, StorageError
+from dicebeam.schemas.errors import StorageError, TablesError
 from tests.support import verdicts
 from tests.support.memory_storage import WRITTEN
 
@@ -69,7 +69,7 @@ def test_what_is_written_is_read(run):
 def test_a_damaged_verdict(run, text):
     path = verdict_files.write(run, PASSED)["verdict"]
     Path(path).write_bytes(text.encode(errors="surrogateescape"))
-    with pytest.raises(ReportError, match=r"expected a verdict in .*verdict.json, but got .*; gate the run again"):
+    with pytest.raises(TablesError, match=r"expected a verdict in .*verdict.json, but got .*; gate the run again"):
         verdict_files.read(run)
 
 

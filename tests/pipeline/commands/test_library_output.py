@@ -57,7 +57,8 @@ def test_no_file_descriptor_is_left_open():
 
 
 def test_loading_tensorflow_says_nothing():
-    code = "from pipeline import quiet; quiet.load_tensorflow(verbose=False); import tensorflow as tf; tf.constant(1)"
+    load = "from dicebeam.pipeline.commands import library_output; library_output.load_tensorflow(verbose=False)"
+    code = f"{load}; import tensorflow as tf; tf.constant(1)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
 

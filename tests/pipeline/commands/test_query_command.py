@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dicebeam.pipeline import cli
-from dicebeam.pipeline.commands import query
+from dicebeam.pipeline.console import query_console
 from tests.support import history
 
 
@@ -41,7 +41,7 @@ def test_a_table_is_printed(asked):
 
 
 def test_a_long_table_ends_with_how_to_get_the_rest(asked):
-    shown = query.ROWS_SHOWN
+    shown = query_console.ROWS_SHOWN
     code, out, err = asked(f"SELECT 'row', range FROM range({shown + 1})")
     assert (code, out.count("row ")) == (0, shown)
     assert f"the first {shown} rows; for all of them: --format csv, or --out FILE.csv, .json or .parquet" in err
@@ -98,7 +98,7 @@ def test_without_a_statement_the_tables_and_views_are_listed(asked):
     assert lines[0] == "samples: one row for each sample and class, of runs that are not finished too"
     assert "latest_run: one row, the run that finished last" in lines
     assert lines[1].startswith("  sample_id VARCHAR, shard VARCHAR, record BIGINT, ")
-    assert max(map(len, lines)) <= query.LISTED_WIDTH
+    assert max(map(len, lines)) <= query_console.LISTED_WIDTH
 
 
 def test_the_list_can_be_had_as_csv(asked):
@@ -111,7 +111,7 @@ def test_a_terminal_gets_no_control_sequence(monkeypatch):
     written = []
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sys.stdout, "write", written.append)
-    query._write("a\x1b[2J\n")
+    query_console._write("a\x1b[2J\n")
     assert written == ["a\\x1b[2J\n"]
 
 

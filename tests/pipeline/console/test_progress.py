@@ -16,7 +16,7 @@ from dicebeam.pipeline.console import progress
 from dicebeam.pipeline.console.progress import Snapshot
 from dicebeam.pipeline.runner import options
 from dicebeam.schemas import tables
-from dicebeam.schemas.records import Shard
+from dicebeam.schemas.shards import Shard
 
 SHARDS = (Shard("/d/a", 100), Shard("/d/b", 300))
 

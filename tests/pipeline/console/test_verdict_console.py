@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from dicebeam.components.wording.safe_text import escaped
+from dicebeam.components.wording.visible_text import escaped
 from dicebeam.pipeline.console import verdict_console
 from tests.support import verdicts
 

@@ -14,7 +14,7 @@ from dicebeam.pipeline.config import config_file
 from dicebeam.pipeline.nightly import drift, verdict
 from dicebeam.pipeline.nightly.comparison import Comparison
 from dicebeam.schemas.config.config import Config
-from dicebeam.schemas.errors import ReportError
+from dicebeam.schemas.errors import TablesError
 from dicebeam.schemas.verdict import DRIFTED, INVALID, NO_BASELINE, OUT_OF_BOUNDS, PASS, REGRESSED
 from tests.support import analyzed
 from tests.support.evaluating import evaluate
@@ -174,7 +174,7 @@ def test_a_model_is_the_same_with_its_files_and_its_transform_alone(
 def test_a_night_whose_data_were_not_analyzed_is_refused(folder: Path) -> None:
     analyze(folder, "v1")
     said = r"run 'again', but they were not analyzed\. First: dicebeam analyze CONFIG\.yaml --run-id again; or judge "
-    with pytest.raises(ReportError, match=said):
+    with pytest.raises(TablesError, match=said):
         verdict.decide(config(folder), "again", "v1")
     assert verdict.decide(config(folder, "gate.drift=[]"), "again", "v1").verdict.verdict == PASS
 
@@ -242,7 +242,7 @@ def test_a_table_of_the_analysis_that_is_gone(folder: Path, table: str) -> None:
     said = (
         rf"expected the tables of an analysis, but .*/{table}/.*run_id=v1 has none; delete .*/datasets/.*, and analyze"
     )
-    with pytest.raises(ReportError, match=said):
+    with pytest.raises(TablesError, match=said):
         verdict.decide(config(folder), "again", "v1")
 
 
@@ -260,7 +260,7 @@ def test_a_baseline_of_another_config(folder: Path) -> None:
         analyze(folder, run_id)
     before = past(folder, "v1")
     other = run_tables.FinishedRun(before.run, {**before.row, "config_fingerprint": "another"})
-    (found,) = drift.decide(config(folder), past(folder, "again"), other, "")
+    (found,) = drift.judge(config(folder), past(folder, "again"), other, "")
     assert (found.verdict, found.value, found.baseline) == (INVALID, 100, None)
     assert "the baseline has another config, which may read data otherwise" in found.message
 

@@ -16,7 +16,7 @@ from dicebeam.components.samples import compaction
 from dicebeam.components.verdict import verdict_files
 from dicebeam.pipeline.config import config_file
 from dicebeam.pipeline.nightly import report, verdict
-from dicebeam.schemas.errors import ReportError
+from dicebeam.schemas.errors import TablesError
 from tests.components.report.test_report_page import Reader
 from tests.support import builders
 from tests.support.evaluating import evaluate
@@ -130,7 +130,7 @@ def test_a_run_that_was_not_gated_has_a_page(made):
 
 
 def test_an_unknown_run_is_refused(made):
-    with pytest.raises(ReportError, match="expected a finished run 'nobody'"):
+    with pytest.raises(TablesError, match="expected a finished run 'nobody'"):
         report.write_report(settings(made), "nobody")
 
 
@@ -272,5 +272,5 @@ def test_sample_files_that_are_gone_leave_the_rest_of_the_page(root):
 def test_tables_that_cannot_be_read_are_one_clear_error(root):
     for path in root.glob("reports/slices/*/run_id=tuesday/*.parquet"):
         path.write_bytes(b"PAR1junkPAR1")
-    with pytest.raises(ReportError, match=r"the tables of run 'tuesday' cannot be read: .*dicebeam summarize"):
+    with pytest.raises(TablesError, match=r"the tables of run 'tuesday' cannot be read: .*dicebeam summarize"):
         written(root)

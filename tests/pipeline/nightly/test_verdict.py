@@ -12,7 +12,7 @@ from dicebeam.pipeline import cli
 from dicebeam.pipeline.config import config_file
 from dicebeam.pipeline.nightly import report, verdict
 from dicebeam.schemas.config.config import Config
-from dicebeam.schemas.errors import ConfigError, ReportError
+from dicebeam.schemas.errors import ConfigError, TablesError
 from dicebeam.schemas.verdict import INVALID, NO_BASELINE, PASS, REGRESSED
 from tests.support.evaluating import evaluate
 
@@ -113,7 +113,7 @@ def test_slices_without_replicates_are_measured_again(folder: Path, keep: int) -
 
 def test_another_config_is_refused(folder: Path) -> None:
     with pytest.raises(
-        ReportError, match=r"run \'v2\' was scored with another config: threshold: 0\.5 -> 0\.4\. Gate it with"
+        TablesError, match=r"run \'v2\' was scored with another config: threshold: 0\.5 -> 0\.4\. Gate it with"
     ):
         verdict.decide(config(folder, "threshold=0.4"), "v2", "v1")
 
@@ -127,7 +127,7 @@ def test_a_gate_without_checks_is_refused(folder: Path) -> None:
 
 def test_a_run_that_is_not_there_is_refused(folder: Path) -> None:
     with pytest.raises(
-        ReportError, match=r"expected a finished run 'v9' in .*/runs, but there is none; evaluate first"
+        TablesError, match=r"expected a finished run 'v9' in .*/runs, but there is none; evaluate first"
     ):
         verdict.decide(config(folder), "v9")
 

@@ -17,7 +17,7 @@ from dicebeam.schemas.config.config import Config
 from dicebeam.schemas.config.features import PRESETS
 from dicebeam.schemas.config.labels import LabelSettings
 from dicebeam.schemas.finding import Finding
-from dicebeam.schemas.records import Shard
+from dicebeam.schemas.shards import Shard
 from tests.support import builders
 
 IMAGE, MASK = np.full((4, 4, 3), 9, np.uint8), np.eye(4, dtype=np.uint8)

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dicebeam.components.model import agreement
 from dicebeam.components.runtime import gpus
 from dicebeam.pipeline import cli
 from dicebeam.pipeline.commands import arguments
-from dicebeam.pipeline.plans import evaluation_plan
+from dicebeam.pipeline.plans import evaluation_plan, model_settings
 from dicebeam.pipeline.preflight import devices
 from dicebeam.pipeline.runner import device_options, options
 from dicebeam.schemas.config.config import Config
@@ -142,8 +141,8 @@ def test_a_transform_is_loaded_by_the_plan_after_its_gpu_is_set_or_hidden(
     def agree(*_: object) -> None:
         raise ConfigError("the transform is loaded now")
 
-    monkeypatch.setattr(evaluation_plan, "fingerprint_of_transform", lambda _: "f")
-    monkeypatch.setattr(agreement, "agree", agree)
+    monkeypatch.setattr(model_settings, "fingerprint_of_transform", lambda _: "f")
+    monkeypatch.setattr(evaluation_plan, "agree", agree)
     monkeypatch.setattr(gpus, "prepare", done.append)
     monkeypatch.setattr(gpus, "hide", lambda _: done.append("hidden"))
     with pytest.raises(ConfigError, match="is loaded now"):

@@ -1,0 +1,39 @@
+"""The mean Dice of the foreground under each rule for empty masks: what a verdict begins with."""
+
+from collections.abc import Mapping
+
+from ...schemas.slices import ALL
+from ...schemas.verdict import RULES, Headline
+from . import checks
+from .estimates import Estimates
+
+
+def headline(now: Estimates, before: Estimates | None, verdicts: Mapping[str, str]) -> tuple[Headline, ...]:
+    """A line for each rule, over all samples; none where the run has no foreground mean.
+
+    Args:
+        now: of the run.
+        before: of its baseline, None without one.
+        verdicts: of the gate under each rule.
+    """
+    group = now.get((ALL, None))
+    if group is None:
+        return ()
+    then = (before or {}).get((ALL, None))
+    lines = []
+    for rule in RULES.values():
+        apart = checks.apart(group, then, rule.dice_mean) if then else None
+        low, high = apart.interval if apart else (None, None)
+        value = checks.defined(group.values[rule.dice_mean])
+        baseline = checks.defined(then.values[rule.dice_mean]) if then else None
+        lines.append(
+            Headline(rule.name, verdicts[rule.name], value, baseline, apart.value if apart else None, low, high)
+        )
+    return tuple(lines)
+
+
+def depends(verdicts: Mapping[str, str]) -> str | None:
+    """What to say where the verdict is another one under another rule; None for one verdict."""
+    (_, usual), *others = verdicts.items()
+    differing = [f"{verdict} under {rule}" for rule, verdict in others if verdict != usual]
+    return f"the verdict depends on the empty-mask rule: {', '.join(differing)}" if differing else None
