@@ -13,9 +13,9 @@ from ..decoding import decode_record, images, tf_examples
 from ..decoding.decode_record import DecodeSettings
 from ..model import predictor as replay
 from ..model.predictor import Predicted, Predictor
-from ..reading import lineage
+from ..reading import record_reader
 from . import outlines, thumbnails
-from .gallery_samples import Case, ClassScore
+from .gallery_samples import ClassScore, ShownSample
 
 GONE = "The image cannot be shown: "
 _ROOM, _NEAREST = 1.4, 1 / 8
@@ -41,7 +41,7 @@ class Card:
     notes: what is to be said of the picture, why it is missing first.
     """
 
-    case: Case
+    case: ShownSample
     image: str | None = None
     width: int = 0
     height: int = 0
@@ -50,7 +50,7 @@ class Card:
     near: tuple[int, ...] = ()
 
 
-def cards(cases: Sequence[Case], now: ShownModel, before: ShownModel | None) -> list[Card]:
+def cards(cases: Sequence[ShownSample], now: ShownModel, before: ShownModel | None) -> list[Card]:
     """A card for each case, in order.
 
     Args:
@@ -58,11 +58,11 @@ def cards(cases: Sequence[Case], now: ShownModel, before: ShownModel | None) -> 
         now: the run's model.
         before: the baseline's, None without one.
     """
-    found = lineage.read(case.lineage for case in cases)
+    found = record_reader.read_places(case.lineage for case in cases)
     return [_card(case, found[case.lineage], now, before) for case in cases]
 
 
-def _card(case: Case, record: Record | str, now: ShownModel, before: ShownModel | None) -> Card:
+def _card(case: ShownSample, record: Record | str, now: ShownModel, before: ShownModel | None) -> Card:
     if isinstance(record, str):
         return Card(case, notes=(f"{GONE}{record}.",))
     sample = decode_record.decode(record, now.decode)
@@ -83,7 +83,7 @@ def _card(case: Case, record: Record | str, now: ShownModel, before: ShownModel 
     return _drawn(case, image, layers, notes)
 
 
-def _drawn(case: Case, image: NDArray[Any], layers: dict[str, NDArray[np.bool_]], notes: list[str]) -> Card:
+def _drawn(case: ShownSample, image: NDArray[Any], layers: dict[str, NDArray[np.bool_]], notes: list[str]) -> Card:
     drawn = {name: outlines.outline(mask) for name, mask in layers.items()}
     coarse = max((outline.step for name, outline in drawn.items() if name != _IGNORED), default=1)
     if coarse > 1:
@@ -109,7 +109,7 @@ def _near(layers: dict[str, NDArray[np.bool_]], height: int, width: int) -> tupl
 
 
 def _layers(
-    case: Case, record: Record, sample: Sample, now: ShownModel, before: ShownModel | None
+    case: ShownSample, record: Record, sample: Sample, now: ShownModel, before: ShownModel | None
 ) -> tuple[dict[str, NDArray[np.bool_]], list[str]]:
     """Masks of the class that is shown, and what is to be said of them."""
     class_id, notes = case.focus.class_id, list[str]()

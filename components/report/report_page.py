@@ -71,7 +71,7 @@ def _sections(data: ReportData, *, gated: bool) -> list[tuple[str, str]]:
 
 
 def _tables(data: ReportData, places: Places) -> dict[str, Any]:
-    checks = verdict_words.gravest_first(data.verdict.checks)[:MAX_CHECKS] if data.verdict else []
+    checks = verdict_words.worst_first(data.verdict.checks)[:MAX_CHECKS] if data.verdict else []
     return {
         "classes": places.classes,
         "slices": places.slices,

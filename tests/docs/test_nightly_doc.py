@@ -139,7 +139,7 @@ SPEED = "gate.checks=[{metric: samples_per_second, max_drop: 9000}]"
         ("tuesday", "sunday", "batch_size=16", "there is no other finished run"),
         ("monday", "previous", "batch_size=16", "no finished run of another model on the same data is there yet"),
         ("tuesday", "monday", "gate.min_samples=1000", "fewer than min_samples"),
-        ("tuesday", "monday", NARROW, "neither shown nor ruled out"),
+        ("tuesday", "monday", NARROW, "neither show nor rule out"),
         ("tuesday", "monday", NOWHERE, "there is no slice"),
         ("tuesday", "monday", "bootstrap.replicates=0", "there are no bootstrap replicates"),
         ("tuesday", "monday", "threshold=0.4", "was scored with another config"),
@@ -171,7 +171,7 @@ def test_a_run_that_went_on_has_no_speed(judged):
 
 
 def test_every_other_message_of_the_troubles_is_one_of_the_programs():
-    source = "".join(path.read_text() for room in ("components", "pipeline") for path in (ROOT / room).glob("*.py"))
+    source = "".join(path.read_text() for room in ("components", "pipeline") for path in (ROOT / room).rglob("*.py"))
     messages = [message for what, _ in rows("what you see") for message in re.findall(r"`([^`]+)`", what)]
     assert len(messages) > 12
     assert [message for message in messages if message not in source] == ["there is no slice"]  # which was tried above
@@ -213,7 +213,7 @@ def test_every_verdict_is_in_the_table_with_its_exit_code():
 
 
 def test_the_order_of_gravity_is_the_programs():
-    (order,) = re.findall(r"the gravest of its checks': ([A-Z_,\s]+)\.", TEXT)
+    (order,) = re.findall(r"the worst of its checks': ([A-Z_,\s]+)\.", TEXT)
     assert re.split(r",\s+", order) == list(EXIT_CODES)
 
 
@@ -248,7 +248,7 @@ def test_the_queries_give_rows(folder, sql):
 
 
 def test_the_spread_from_the_verdicts_is_that_of_the_samples(judged, tmp_path):
-    """Of classes that no sample lacks in one run alone; 2 stands for the t distribution's 1.97."""
+    """The smallest drop of classes that no sample lacks in one run alone; 2 stands for the t distribution's 1.97."""
     judged("tuesday", 'gate.checks=[{metric: dice_mean, class: "*", max_drop: 0.01}]')
     by_samples, by_verdicts, *_ = blocks(DOC, "sql")
     of_samples = {row[0]: row[2] for row in query.query(f"{tmp_path}/reports", by_samples).rows}

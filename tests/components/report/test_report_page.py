@@ -56,7 +56,7 @@ def page(data=None, **more):
 @pytest.mark.parametrize(
     "said",
     [
-        "REGRESSED", "monday", "0.8000", "was 0.7900", "counts as 0", "one reason", "this is OUT_OF_BOUNDS",
+        "REGRESSED", "monday", "0.8000", "was 0.7900", "counted as 0", "one reason", "this is OUT_OF_BOUNDS",
         "scene-1", "the shard is not there any more", "decode", "1,003 = 1,000 scored + 3 failed", "models/v2",
         "3 only in the baseline, 4 only in this run", "python 3.11", "\N{MINUS SIGN}0.1300 to \N{MINUS SIGN}0.0700",
         "2 more failed records are not on this page", "site=south", "also person \N{MINUS SIGN}0.7000",
