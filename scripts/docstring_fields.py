@@ -30,7 +30,7 @@ def _make_lists(described: griffe.Object) -> None:
         field = _FIELD.fullmatch(line)
         names = field["names"].split(", ") if field else []
         if field and (field["gap"] != ": " or set(names) <= set(described.members)):
-            lines += [""] * (not in_list)
+            lines += [""] * bool(not in_list and lines and lines[-1])
             lines.append(f"- {', '.join(f'`{name}`' for name in names)}: {field['text']}")
             in_list = True
         else:
