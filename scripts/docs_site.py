@@ -20,14 +20,16 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "build" / "docs-package" / "dicebeam"
 FLOORS = ("components", "pipeline", "schemas")
 PUBLIC = ("dice", "losses", "metrics")
-PAGES = ("CONTRIBUTING.md", "CHANGELOG.md", "deploy/README.md", "deploy/dataflow/README.md")
-"""Pages outside docs/; on the site they keep their place in the repository."""
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "deploy/README.md", "deploy/dataflow/README.md")
+"""Pages outside docs/; on the site they keep their place in the repository, but for the first."""
+START = "start.md"
+"""The site's page for the README of the repository: the home of the site is that of docs/."""
 SQL = {"schemas/views.sql": "SQL views", "schemas/bigquery.sql": "SQL views in BigQuery"}
 LANGUAGES = {".py": "python", ".sh": "bash", ".yaml": "yaml", ".sql": "sql", ".toml": "toml", ".json": "json"}
 HOME = "README.md"
 
 _FENCED = re.compile(r"(^ *```.*?^ *``` *$)", re.MULTILINE | re.DOTALL)
-_LINK = re.compile(r"(?<!!)\[((?:[^][]|\[[^]]*\])*)\]\(([^)\s]+)\)")
+_LINK = re.compile(r"(!?)\[((?:[^][]|\[[^]]*\])*)\]\(([^)\s]+)\)")
 
 _PUBLIC_PAGE = "::: dicebeam.{name}\n    options:\n      heading: dicebeam.{name}\n      heading_level: 1\n"
 
@@ -49,9 +51,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     texts = {file.src_uri: file.content_string for file in files.documentation_pages()}
     written = set(texts)
     _page_of.clear()
-    _page_of.update({f"docs/{uri}": uri for uri in texts}, **{HOME: HOME})
+    _page_of.update({f"docs/{uri}": uri for uri in texts})
     for path in PAGES:
-        _page_of[path], texts[path] = path, _read(path)
+        _page_of[path] = START if path == HOME else path
+        texts[_page_of[path]] = _read(path)
     for path, title in SQL.items():
         _page_of[path] = f"reference/{Path(path).stem}-sql.md"
         texts[_page_of[path]] = _shown(path, title)
@@ -73,10 +76,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     uri = page.file.src_uri
 
     def led(link: re.Match[str]) -> str:
-        text, (path, _, anchor) = link[1], link[2].partition("#")
-        if _is_elsewhere(link[2]):
+        text, (path, _, anchor) = link[2], link[3].partition("#")
+        if _is_elsewhere(link[3]):
             return link[0]
         path = _repository_path(uri, path)
+        if link[1]:  # an image; those that the pages show are in docs/
+            return f"![{text}]({posixpath.relpath(path.removeprefix('docs/'), posixpath.dirname(uri) or '.')})"
         if identifier := _identifier(path):
             return f"[{text}][{identifier}]"
         found = _page_of.get(path) or _page_of.get(f"{path}/README.md")
@@ -115,8 +120,8 @@ def _repository_path(uri: str, target: str) -> str:
 
 
 def _linked(uri: str, text: str) -> Iterator[str]:
-    for _, target in _LINK.findall("".join(_FENCED.split(text)[::2])):
-        if not _is_elsewhere(target):
+    for image, _, target in _LINK.findall("".join(_FENCED.split(text)[::2])):
+        if not image and not _is_elsewhere(target):
             yield _repository_path(uri, target.partition("#")[0])
 
 
@@ -161,7 +166,9 @@ def _navigation(texts: dict[str, str]) -> list[object]:
     operating = ["troubleshooting.md", *pages("operating"), *pages("deploy", "deploy/dataflow")]
     floors = [{floor: [_room_page(r) for r in _rooms() if r.split("/")[0] == floor]} for floor in FLOORS]
     return [
-        *pages("", but=(*developers, "troubleshooting.md")),
+        *[HOME] * (HOME in texts),
+        {"Start": START},
+        *pages("", but=(HOME, START, *developers, "troubleshooting.md")),
         {"Guide": pages("guide")},
         {"Operating": operating},
         {"Reference": pages("reference")},

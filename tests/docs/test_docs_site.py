@@ -48,6 +48,7 @@ def site():
         ("[here](#there)", "[here](#there)"),
         ("[TFX](https://www.tensorflow.org)", "[TFX](https://www.tensorflow.org)"),
         ("[gone](gone.md)", "[gone](gone.md)"),
+        ("![the page](../images/report.png)", "![the page](../images/report.png)"),
         ("```\n[code](../../CONTRIBUTING.md)\n```", "```\n[code](../../CONTRIBUTING.md)\n```"),
     ],
 )
