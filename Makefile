@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long fuzz soak lint types check deploy-check test-engines bench lock clean
+.PHONY: help run test test-long fuzz soak lint types docs check deploy-check test-engines bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -59,6 +59,10 @@ lint: $(VENV)/.dev ## ruff: style and mistakes
 types: $(VENV)/.dev ## mypy, strict on the three rooms
 	@mkdir -p .mypy && ln -sfn $(CURDIR) .mypy/dicebeam
 	$(BIN)/mypy
+
+docs: $(VENV)/.dev ## build the documentation and the API reference in build/docs; a warning fails it
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "dicebeam: wrote build/docs/index.html; to search it: $(BIN)/python -m http.server --directory build/docs"
 
 check: lint types test test-long ## lint, types and tests: what CI runs, with deploy-check and test-engines
 
