@@ -17,7 +17,7 @@ from .sample_rankings import Candidate, Ranking
 
 OVERALL, A_CLASS = 10, 4
 """Samples taken from the ranking of the foreground's mean, and at most from that of each class."""
-CASES = 16
+SHOWN = 16
 _ALSO, _WORTH_SAYING = 2, 0.005
 
 Kind = Literal["worst", "fall"]
@@ -69,7 +69,7 @@ class ShownSample:
 def find(
     kind: Kind, run: Run, baseline: Run | None, foreground: Sequence[str], slices: Sequence[SliceSpec]
 ) -> tuple[ShownSample, ...]:
-    """The cases of a run, the worst first: the worst samples, or those that fell most against a baseline.
+    """The samples that a page shows, the worst first: the worst samples, or those that fell most against a baseline.
 
     Raises:
         TablesError: if a sample file is damaged.
@@ -78,13 +78,13 @@ def find(
         rankings = sample_rankings.worst(run, foreground, OVERALL, A_CLASS)
     else:
         rankings = sample_rankings.falls(run, baseline, foreground, OVERALL, A_CLASS) if baseline else []
-    chosen = choose(rankings, CASES)
+    chosen = choose(rankings, SHOWN)
     ids = [candidate.rows["sample_id"][0].as_py() for _, candidate in chosen]
     before: dict[str, list[pa.Table]] = {}
     for rows in sample_rankings.rows_of(baseline, ids) if baseline else ():
         before.setdefault(rows["sample_id"][0].as_py(), []).append(rows)
-    made = (_case(kind, name, candidate.rows, before, foreground, slices) for name, candidate in chosen)
-    return tuple(case for case in made if case is not None)
+    made = (_shown(kind, name, candidate.rows, before, foreground, slices) for name, candidate in chosen)
+    return tuple(sample for sample in made if sample is not None)
 
 
 def choose(rankings: Sequence[Ranking], limit: int) -> list[tuple[str | None, Candidate]]:
@@ -103,7 +103,7 @@ def _in_turns(rankings: Sequence[Ranking]) -> Iterator[tuple[Ranking, Candidate]
         yield from ((ranking, ranking.found[turn]) for ranking in rankings[1:] if turn < len(ranking.found))
 
 
-def _case(
+def _shown(
     kind: Kind,
     class_name: str | None,
     rows: pa.Table,

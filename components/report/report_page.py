@@ -94,7 +94,7 @@ def _tables(data: ReportData, places: Places) -> dict[str, Any]:
 
 def _galleries(worst: Sequence[Card], falls: Sequence[Card], places: Places) -> dict[str, Any]:
     entries = [
-        {"card": card, "index": index, "class": places.of_class(card.case.focus.name), "also": card.case.also}
+        {"card": card, "index": index, "class": places.of_class(card.shown.focus.name), "also": card.shown.also}
         for index, card in enumerate([*falls, *worst])
     ]
     return {"falls": entries[: len(falls)], "worst": entries[len(falls) :]}
