@@ -123,7 +123,9 @@ def test_what_is_compared(whole: run.Outcome, data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ranges", "flags"), [(1, []), (2, []), (7, []), (7, PROCESSES)], ids=["1", "2", "7", "7 by processes"]
+    ("ranges", "flags"),
+    [(1, []), (2, []), (7, []), pytest.param(7, PROCESSES, marks=pytest.mark.long)],
+    ids=["1", "2", "7", "7 by processes"],
 )
 def test_the_same_rows_in_any_number_of_ranges(
     ranges: int, flags: list[str], data: Path, model: str, whole: run.Outcome, tmp_path: Path
