@@ -78,7 +78,7 @@ check: lint types test test-long ## lint, types and tests: what CI runs, with de
 	@touch $@
 
 deploy-check: $(VENV)/.dev .venv-airflow/.made .venv-kfp/.made .deploy-tools/.made ## run deploy/ with Airflow and Kubeflow Pipelines themselves
-	DICEBEAM_DEPLOY_CHECK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy tests/deploy/test_deploy.py
+	DICEBEAM_DEPLOY_CHECK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy
 
 .engines-tools/.made: requirements.lock tests/engines/flink.pom.xml
 	@mkdir -p .engines-tools
