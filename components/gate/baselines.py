@@ -9,12 +9,24 @@ from ..runs.accounting import DONE
 from ..runs.run_tables import FinishedRun
 
 BLESSED, PREVIOUS = "blessed", "previous"
+_NONE_BLESSED = "no run is blessed yet; bless one by hand: dicebeam gate CONFIG.yaml --bless RUN_ID"
+_NONE_BEFORE = "no finished run of another model on the same data is there yet"
 
 
 def find(
-    kind: str, tonight: FinishedRun, runs: Sequence[FinishedRun], blessed: Sequence[str], *, common: bool = False
+    kind: str,
+    tonight: FinishedRun,
+    runs: Sequence[FinishedRun],
+    blessed: Sequence[str] = (),
+    hidden: Sequence[FinishedRun] = (),
+    *,
+    common: bool = False,
 ) -> tuple[FinishedRun | None, str]:
     """The baseline, and if there is none, why.
+
+    The run is chosen first, from all that were finished or blessed, and looked for then: where its row is not there, or
+    hidden, there is no baseline. The next best is never taken in its place, because a gate that compares with an older
+    run passes what has become worse since.
 
     Args:
         kind: `blessed`, the run that was blessed last; `previous`, the last finished run of another model, or with
@@ -22,20 +34,33 @@ def find(
         tonight: the run that is held against it, which is never its own baseline.
         runs: every finished run, the last one first.
         blessed: ids of blessed runs, the one that was blessed last first.
+        hidden: runs that were finished and whose rows are hidden now.
         common: whether the samples that both have are compared, so that, if there is no previous run on the same data,
             the last one of the same config will do.
     """
     others = {past.run_id: past for past in runs if past.run_id != tonight.run_id}
     if kind == BLESSED:
-        found = next((others[run_id] for run_id in blessed if run_id in others), None)
-        return found, "no run is blessed yet; bless one by hand: dicebeam gate CONFIG.yaml --bless RUN_ID"
-    if kind == PREVIOUS:
-        earlier = [past for past in others.values() if past.finished <= tonight.finished and _is_other(past, tonight)]
-        found = next((past for past in earlier if same_data(past.row, tonight.row)), None)
-        if found is None and common:
-            found = next((past for past in earlier if _same_config(past, tonight)), None)
-        return found, "no finished run of another model on the same data is there yet"
-    return others.get(kind), f"there is no other finished run {kind!r}"
+        chosen, none = next((run_id for run_id in blessed if run_id != tonight.run_id), None), _NONE_BLESSED
+    elif kind == PREVIOUS:
+        chosen, none = _previous(tonight, [*others.values(), *hidden], common=common), _NONE_BEFORE
+    else:
+        known = kind in others or any(past.run_id == kind for past in hidden)
+        chosen, none = kind if known else None, f"there is no other finished run {kind!r}"
+    if chosen is None or chosen in others:
+        return others.get(chosen or ""), none
+    return None, (
+        f"the baseline is run {chosen!r}, but its row in `runs` is not there: a summary or a compaction of it is at "
+        f"work or was stopped, or the row was deleted. To repair it: dicebeam summarize CONFIG.yaml --run-id {chosen}"
+    )
+
+
+def _previous(tonight: FinishedRun, others: Sequence[FinishedRun], *, common: bool) -> str | None:
+    ordered = sorted(others, key=lambda past: (past.finished, past.run_id), reverse=True)
+    earlier = [past for past in ordered if past.finished <= tonight.finished and _is_other(past, tonight)]
+    found = next((past for past in earlier if same_data(past.row, tonight.row)), None)
+    if found is None and common:
+        found = next((past for past in earlier if _same_config(past, tonight)), None)
+    return found.run_id if found else None
 
 
 def _is_other(past: FinishedRun, tonight: FinishedRun) -> bool:

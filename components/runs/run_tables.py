@@ -1,6 +1,6 @@
 """Finished runs and their tables, read back."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from ...schemas import tables
 from ...schemas.errors import TablesError
 from ..storage import filesystems, parquet_files
-from . import run_files
+from . import run_files, runs_row
 from .run_files import Place, Run
 
 
@@ -43,10 +43,37 @@ def finished_runs(output: str) -> list[FinishedRun]:
         date, run_id = (part.partition("=")[2] for part in file.path.split("/")[-3:-1])
         with suppress(FileNotFoundError):  # hidden since it was listed: that run is not finished now
             (row,) = _read_file(file.path, tables.RUNS).to_pylist()
-            prints = (row["config_fingerprint"], row["model_fingerprint"])
-            run = Run(output, date, run_id, *prints, transform_fingerprint=row["transform_fingerprint"])
-            found.append(FinishedRun(run, row))
+            found.append(FinishedRun(_run(output, date, run_id, row), row))
     return sorted(found, key=lambda past: (past.finished, past.run_id), reverse=True)
+
+
+def hidden_runs(output: str, finished: Collection[FinishedRun] = ()) -> list[FinishedRun]:
+    """Runs that were finished and have no row now, the one that finished last first.
+
+    A summary or a compaction of such a run is at work, or was stopped.
+
+    Args:
+        output: folder of the tables.
+        finished: runs whose rows have been read already, and so are not hidden.
+    """
+    standing, found = {past.run_id for past in finished}, {}
+    for file in filesystems.below(f"{output.rstrip('/')}/runs", f"eval_date=*/run_id=*/{runs_row.NOT_STANDING}"):
+        date, run_id = (part.partition("=")[2] for part in file.path.split("/")[-3:-1])
+        row = None if run_id in standing else runs_row.read(Place(output, date, run_id))
+        if row is not None:
+            found[run_id] = FinishedRun(_run(output, date, run_id, row), row)
+    return sorted(found.values(), key=lambda past: (past.finished, past.run_id), reverse=True)
+
+
+def _run(output: str, date: str, run_id: str, row: Mapping[str, Any]) -> Run:
+    return Run(
+        output,
+        date,
+        run_id,
+        row["config_fingerprint"],
+        row["model_fingerprint"],
+        transform_fingerprint=row["transform_fingerprint"],
+    )
 
 
 def read(place: Place, table: str, slices: Collection[str] | None = None) -> pa.Table:

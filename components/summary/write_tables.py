@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
@@ -103,18 +104,30 @@ def write(settings: TableSettings, counted: Counted, slices: Iterable[SliceTable
     """
     accounting.check(counted.sums.totals, counted.shards)
     _check_failures(settings.run, counted.sums.totals)
+    kept = _times_of(runs_row.read(settings.run), counted)
     runs_row.hide(settings.run)
     superseded_files.delete(settings.run)
     ordered = sorted(slices, key=lambda report: (report.name != ALL, report.name))
     for name, schema in _OF_SLICES.items():
         parts = (getattr(report, name) for report in ordered)
         run_files.write_tables((part for part in parts if part is not None), schema, settings.run, name, FILE)
-    row = run_row(settings, counted, datetime.now(UTC))
+    row = run_row(settings, counted, datetime.now(UTC)) | kept
     path = run_files.write_table(pa.Table.from_pylist([row], schema=tables.RUNS), settings.run, "runs", FILE)
     runs_row.forget_hidden(settings.run)
     for name in tables.OF_A_RUN:
         filesystems.delete_abandoned(settings.run.folder(name), time.time() - ABANDONED_SECONDS)
     return path
+
+
+def _times_of(before: Mapping[str, Any] | None, counted: Counted) -> dict[str, Any]:
+    """The times of a run that was finished and has nothing new: when it was scored decides which run is previous.
+
+    Empty where the run was not finished, or has more records now.
+    """
+    totals = counted.sums.totals
+    if before is None or counted.scored_now or (before["shards"], before["records"]) != (totals.shards, totals.records):
+        return {}
+    return {name: before[name] for name in ("started", "finished", "seconds", "samples_per_second")}
 
 
 def _check_failures(run: run_files.Run, totals: RunTotals) -> None:

@@ -101,7 +101,8 @@ def decide(
         raise TablesError(msg)
     kind = baseline or config.gate.baseline
     blessed = [each.run_id for each in blessing.listed(tonight.run.output)] if kind == baselines.BLESSED else []
-    before, why = baselines.find(kind, tonight, runs, blessed, common=config.gate.common_samples)
+    hidden = run_tables.hidden_runs(tonight.run.output, runs)
+    before, why = baselines.find(kind, tonight, runs, blessed, hidden, common=config.gate.common_samples)
     moved = drift.judge(config, tonight, before, why)
     unlike = [] if before is None else _unlike(config, tonight, before)
     found = comparison.compare(config, tonight, None if unlike else before, tell)

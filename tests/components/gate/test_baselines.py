@@ -45,7 +45,6 @@ TONIGHT = RUNS[1]
         ("previous", [], "old"),
         ("blessed", ["older", "old"], "older"),
         ("blessed", ["tonight", "old"], "old"),
-        ("blessed", ["deleted", "old"], "old"),
         ("older", [], "older"),
         ("later", [], "later"),
     ],
@@ -53,6 +52,25 @@ TONIGHT = RUNS[1]
 def test_the_baseline(kind, blessed, expected):
     found, _ = baselines.find(kind, TONIGHT, RUNS, blessed)
     assert found.run_id == expected
+
+
+@pytest.mark.parametrize("kind", ["blessed", "previous", "hidden"])
+def test_a_baseline_that_is_not_there_is_not_replaced_by_the_next_best(kind):
+    hidden = past("hidden", 4.5, "m4")
+    found, why = baselines.find(kind, TONIGHT, RUNS, ["hidden", "old"], [hidden])
+    assert found is None
+    assert re.search(
+        r"run 'hidden', but its row .* is not there: .*: dicebeam summarize CONFIG.yaml --run-id hidden$", why
+    )
+
+
+def test_a_blessed_run_whose_row_was_deleted_is_not_replaced():
+    assert baselines.find("blessed", TONIGHT, RUNS, ["deleted", "old"])[0] is None
+
+
+def test_a_hidden_run_that_would_not_be_chosen_is_in_nobodys_way():
+    hidden = [past("hidden", 0.5, "m4"), past("same-model", 4.5, "m5"), past("other", 4.5, "m4", data="x")]
+    assert baselines.find("previous", TONIGHT, RUNS, [], hidden)[0].run_id == "old"
 
 
 def test_where_common_samples_are_compared_the_previous_run_may_have_other_data():

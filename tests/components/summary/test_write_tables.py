@@ -61,6 +61,11 @@ def fail(settings, rows):
     run_files.write_table(table, settings.run, "failures", "s.parquet")
 
 
+def row_of(path):
+    (row,) = pq.read_table(path, partitioning=None).to_pylist()
+    return row
+
+
 def parts(settings):
     return sorted(p.relative_to(settings.run.output).parts[0] for p in Path(settings.run.output).rglob("*.parquet"))
 
@@ -145,6 +150,20 @@ def test_speed_is_of_this_attempt(settings, scored_now, rate):
     row = reports.run_row(settings, counted(RunTotals(1, 100, 100, 0), 1, scored_now), STARTED + timedelta(seconds=10))
     assert (row["seconds"], row["samples_per_second"]) == (10.0, rate)
     assert set(row) == set(tables.RUNS.names)
+
+
+def test_a_finished_run_with_nothing_new_keeps_its_times(settings):
+    first = row_of(reports.write(settings, counted(RunTotals(1, 5, 5, 0), scored_now=5), SLICES))
+    later = dataclasses.replace(settings, started=settings.started + timedelta(days=7))
+    again = row_of(reports.write(later, counted(RunTotals(1, 5, 5, 0), scored_now=0), SLICES))
+    for name in ("started", "finished", "seconds", "samples_per_second"):
+        assert again[name] == first[name], name
+
+
+def test_a_finished_run_with_more_records_is_finished_anew(settings):
+    first = row_of(reports.write(settings, counted(RunTotals(1, 5, 5, 0), scored_now=5), SLICES))
+    more = row_of(reports.write(settings, counted(RunTotals(2, 9, 9, 0), 2, scored_now=4), SLICES))
+    assert more["finished"] > first["finished"]
 
 
 def test_a_run_over_budget_is_written_and_says_so(settings):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dicebeam.components.explore import demo
+from dicebeam.components.runs import run_tables
 from dicebeam.components.verdict import blessing, verdict_files
 from dicebeam.pipeline import cli
 from dicebeam.pipeline.config import config_file
@@ -158,6 +159,33 @@ def test_a_blessed_run_is_the_baseline(folder: Path, capsys: pytest.CaptureFixtu
     run = verdict.find_run(config(folder), "v2", ())[0].run
     assert [each.run_id for each in blessing.listed(run.output)] == ["v1"]
     assert verdict_files.read(run).baseline_run_id == "v1"
+
+
+@pytest.mark.parametrize("name", [".part-0.parquet.before", ".part-0.parquet.aside", None])
+def test_a_blessed_run_whose_row_is_not_there_is_not_replaced_by_an_older_one(folder: Path, name: str | None) -> None:
+    """v2 is worse than v1 and blessed first; without v1's row, v2 would be compared with, and the run pass."""
+    for run_id in ("v2", "v1"):
+        assert command("gate", folder, "--bless", run_id) == 0
+    (row,) = (folder / "reports/runs").glob("*/run_id=v1/part-0.parquet")
+    row.rename(row.with_name(name)) if name else row.unlink()
+    found = verdict.decide(config(folder, "gate.baseline=blessed"), "part").verdict
+    assert (found.verdict, found.exit_code) == (NO_BASELINE, 4)
+    assert any("To repair it: dicebeam summarize CONFIG.yaml --run-id v1" in reason for reason in found.reasons)
+
+
+def test_the_command_that_the_reason_names_repairs_it(folder: Path) -> None:
+    assert command("gate", folder, "--bless", "v1") == 0
+    (row,) = (folder / "reports/runs").glob("*/run_id=v1/part-0.parquet")
+    row.rename(row.with_name(".part-0.parquet.before"))
+    assert command("summarize", folder, "--run-id", "v1") == 0
+    assert verdict.decide(config(folder, "gate.baseline=blessed"), "v2").verdict.baseline_run_id == "v1"
+
+
+def test_a_finished_run_that_is_evaluated_again_does_not_become_the_previous_one(folder: Path) -> None:
+    before = {past.run_id: past.finished for past in run_tables.finished_runs(f"{folder}/reports")}
+    evaluate(config(folder), "v1")
+    after = {past.run_id: past.finished for past in run_tables.finished_runs(f"{folder}/reports")}
+    assert after == before
 
 
 def test_a_blessing_by_hand_outlives_a_baseline_that_is_not_there(folder: Path) -> None:
