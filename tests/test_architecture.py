@@ -26,7 +26,7 @@ ARROWS = {
     "dice": "kernels",
     "losses": "dice kernels",
     "metrics": "dice kernels",
-    "runs": "storage runtime",
+    "runs": "statistics storage runtime",
     "model": "dice statistics storage runtime",
     "reading": "decoding runs storage runtime",
     "samples": "runs statistics storage runtime",

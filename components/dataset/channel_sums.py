@@ -104,6 +104,8 @@ def statistics(sums: ChannelSums) -> ChannelStatistics | None:
     if not parts:
         return None
     whole = _joined(parts)
+    if whole.low == whole.high:  # a constant has no deviation, whatever its merged sums leave in the last bits
+        whole = Moments(whole.n, whole.low, 0.0, whole.low, whole.high)
     quantiles = _quantiles(sums)
     within = tuple(min(max(value, whole.low), whole.high) for value in quantiles)
     return ChannelStatistics(

@@ -6,6 +6,7 @@ from ...schemas import verdict as verdicts
 from ...schemas.config.gate import rises
 from ...schemas.slices import ALL
 from ...schemas.verdict import RULES, CheckVerdict
+from ..statistics import tolerance
 from ..wording import numbers
 from .check_items import Item
 
@@ -30,7 +31,7 @@ def absolute(item: Item, value: float, *, outside: bool) -> str:
 
 def change_of_run(item: Item, apart: float, worse: float) -> str:
     """What to say of a change that has no statistics."""
-    beyond = "more than" if worse > item.threshold else "within"
+    beyond = "more than" if tolerance.beyond(worse, item.threshold) else "within"
     return f"{subject(item)} {_moved(apart)} compared with the baseline, {beyond} the margin {item.threshold:g}"
 
 

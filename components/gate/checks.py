@@ -13,7 +13,7 @@ import numpy as np
 from ...schemas import verdict as verdicts
 from ...schemas.config.gate import LOWER_IS_BETTER, OF_THE_RUN, GateConfig, rises
 from ...schemas.verdict import RULES, USUAL_RULE, CheckVerdict, EmptyMaskRule
-from ..statistics import paired_differences
+from ..statistics import paired_differences, tolerance
 from ..statistics.paired_differences import ALPHA, Difference
 from . import check_items
 from . import check_messages as messages
@@ -81,10 +81,14 @@ def _first_look(item: Item, gate: GateConfig, compared: Compared, rule: EmptyMas
             (verdicts.INVALID, messages.not_in_baseline(item)) if compared.before else (compared.unlike, compared.why)
         )
         return _made(item, unlike, f"{messages.subject(item)}: {why}", now.values[metric])
-    units = min(now.units(metric), before.units(metric))
-    known = _made(item, verdicts.PASS, "", now.values[metric], before.values[metric], units)
-    few = _too_few(item, gate, now, units, known)
+    known = _made(item, verdicts.PASS, "", now.values[metric], before.values[metric], _units(now, before, metric))
+    # by the check's own metric: a rule for empty masks does not make few samples many
+    few = _too_few(item, gate, now, _units(now, before, item.check.metric), known)
     return _tested(item, known, (now, before), metric) if few is None else _with_difference(few, now, before, metric)
+
+
+def _units(now: Group, before: Group, metric: str) -> int:
+    return min(now.units(metric), before.units(metric))
 
 
 def _too_few(item: Item, gate: GateConfig, group: Group, units: int, known: CheckVerdict) -> CheckVerdict | None:
@@ -123,7 +127,7 @@ def apart(now: Group, before: Group, metric: str) -> Difference | None:
     if now.replicates is None or before.replicates is None:
         return None
     values, drawn = (now.values[metric], before.values[metric]), (now.replicates[metric], before.replicates[metric])
-    found = paired_differences.difference(*values, *drawn, min(now.units(metric), before.units(metric)))
+    found = paired_differences.difference(*values, *drawn, _units(now, before, metric))
     return paired_differences.of_rates(found) if found and metric in LOWER_IS_BETTER else found
 
 
@@ -158,7 +162,8 @@ def defined(value: float | None) -> float | None:
 def _absolute(item: Item, known: CheckVerdict) -> CheckVerdict:
     if known.value is None:
         return replace(known, verdict=verdicts.INVALID, message=messages.undefined(item))
-    outside = known.value < item.threshold if item.limit == "min" else known.value > item.threshold
+    ends = (item.threshold, known.value) if item.limit == "min" else (known.value, item.threshold)
+    outside = tolerance.beyond(*ends)
     verdict = verdicts.OUT_OF_BOUNDS if outside else verdicts.PASS
     return replace(known, verdict=verdict, message=messages.absolute(item, known.value, outside=outside))
 
@@ -176,7 +181,7 @@ def _of_the_run(item: Item, compared: Compared) -> CheckVerdict:
         return _absolute(item, known)
     change = value - (baseline or 0.0)
     worse = change if rises(item.check.metric) else -change
-    verdict = verdicts.REGRESSED if worse > item.threshold else verdicts.PASS
+    verdict = verdicts.REGRESSED if tolerance.beyond(worse, item.threshold) else verdicts.PASS
     return replace(known, verdict=verdict, difference=change, message=messages.change_of_run(item, change, worse))
 
 
@@ -187,9 +192,9 @@ def _judged(look: _Tested, p_value: float, family: int) -> CheckVerdict:
     sign = -1 if rises(known.metric) else 1
     change, worst = sign * found.value, min(sign * low, sign * high)
     significant = p_value < ALPHA
-    if change < -known.threshold and significant:
+    if tolerance.beyond(-change, known.threshold) and significant:
         verdict = verdicts.REGRESSED
-    elif worst >= -known.threshold:
+    elif not tolerance.beyond(-worst, known.threshold):
         verdict = verdicts.PASS
     else:
         verdict = verdicts.INCONCLUSIVE

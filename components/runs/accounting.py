@@ -5,6 +5,7 @@ from typing import Any
 
 from ...schemas.accounting import RunTotals
 from ...schemas.errors import AccountingError
+from ..statistics import tolerance
 
 DONE, OVER_BUDGET, CUT_SHORT = "done", "over_failure_budget", "shard_cut_short"
 NOTHING_SCORED, NOTHING_ANALYZED = "nothing_scored", "nothing_analyzed"
@@ -16,7 +17,7 @@ def status(totals: RunTotals, max_failed_fraction: float, *, nothing: str = NOTH
     A shard that could not be read to its end has lost nobody knows how many records, so it is within no budget
     but that of 1, which accepts everything.
     """
-    if totals.failed > max_failed_fraction * totals.records:
+    if tolerance.fraction_beyond(totals.failed, totals.records, max_failed_fraction):
         return OVER_BUDGET
     if totals.cut_short and max_failed_fraction < 1:
         return CUT_SHORT

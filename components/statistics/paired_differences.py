@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from . import tolerance
 from .intervals import CONFIDENCE
 
 ALPHA = 1 - CONFIDENCE
@@ -66,11 +67,9 @@ def difference(
     if np.isnan(value) or np.isnan(baseline) or n < 2 or len(apart) < 2:  # noqa: PLR2004
         return None
     spread = float(np.std(apart, ddof=1)) * np.sqrt(n / (n - 1))
-    return Difference(value - baseline, 0.0 if spread < _ROUNDING else float(spread), n)
-
-
-_ROUNDING = 1e-14
-"""A spread below this is of the last bits of the sums: the replicates differ by the same."""
+    # sums in another order, of other shards or workers, differ in their last bits: that is no change
+    moved = 0.0 if tolerance.same(value, baseline) else value - baseline
+    return Difference(moved, 0.0 if spread <= tolerance.RELATIVE * max(abs(value), abs(baseline)) else float(spread), n)
 
 
 def of_rates(found: Difference) -> Difference:

@@ -75,3 +75,11 @@ def test_quantiles_are_within_the_values_that_occur():
 
 def test_no_pixels_have_no_statistics():
     assert channel_sums.statistics(channel_sums.merged([])) is None
+
+
+@pytest.mark.parametrize("value", [0.1, 1 / 3, -7.7, 1e-30])
+def test_a_constant_channel_has_no_deviation_however_it_is_merged(value):
+    images = [np.full((n, 3, 1), value, np.float32) for n in (1, 2, 5, 7)]
+    parts = [channel_sums.of_image(image)[0] for image in images]
+    found = channel_sums.statistics(channel_sums.merged(parts))
+    assert (found.mean, found.std) == (float(np.float32(value)), 0.0)

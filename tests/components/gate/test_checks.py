@@ -272,3 +272,20 @@ def test_a_verdict_that_does_not_depend_on_the_rule_says_nothing():
 def test_pooled_values_and_absolute_limits_know_one_rule(check):
     found = gate.sensitive(checks({"class": "car", **check}), compared(by_rule(0.7), car()))
     assert {verdicts[0].verdict for verdicts in found.values()} == {PASS}
+
+
+def test_too_few_samples_are_not_a_matter_of_the_rule():
+    """Under the other rules a mean is over all samples of the slice, 200; 20 of them have the class."""
+    few = dataclasses.replace(
+        group(1, "car", n=20), samples={"samples": 200, "defined": 20, "actual": 20, "not_actual": 0}
+    )
+    given = checks({"metric": "dice_mean", "class": "car", "max_drop": 0.01}, min_samples=30)
+    found = gate.sensitive(given, compared(measured(few), measured(few)))
+    assert {rule: verdicts[0].verdict for rule, verdicts in found.items()} == dict.fromkeys(found, INCONCLUSIVE)
+    assert "empty-mask" not in found["absent_left_out"][0].message
+
+
+@pytest.mark.parametrize("n", range(1, 101, 7))
+def test_a_value_at_its_limit_passes(n):
+    mean = sum([0.8] * n) / n
+    assert judge_one(car(mean), car(mean), metric="dice_mean", min=0.8).verdict == PASS
