@@ -213,7 +213,7 @@ def test_every_verdict_is_in_the_table_with_its_exit_code():
 
 
 def test_the_order_of_gravity_is_the_programs():
-    (order,) = re.findall(r"the gravest of its checks': ([A-Z_,\s]+)\.", TEXT)
+    (order,) = re.findall(r"the worst of its checks': ([A-Z_,\s]+)\.", TEXT)
     assert re.split(r",\s+", order) == list(EXIT_CODES)
 
 
