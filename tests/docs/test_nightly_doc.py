@@ -171,7 +171,7 @@ def test_a_run_that_went_on_has_no_speed(judged):
 
 
 def test_every_other_message_of_the_troubles_is_one_of_the_programs():
-    source = "".join(path.read_text() for room in ("components", "pipeline") for path in (ROOT / room).glob("*.py"))
+    source = "".join(path.read_text() for room in ("components", "pipeline") for path in (ROOT / room).rglob("*.py"))
     messages = [message for what, _ in rows("what you see") for message in re.findall(r"`([^`]+)`", what)]
     assert len(messages) > 12
     assert [message for message in messages if message not in source] == ["there is no slice"]  # which was tried above
