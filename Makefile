@@ -43,7 +43,7 @@ run: $(VENV)/.run ## make the demo data set, evaluate it, and ask the tables a q
 test: $(VENV)/.dev ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
 
-test-long: $(VENV)/.dev ## run the tests of whole commands that are killed, hang, or live through thirty nights
+test-long: $(VENV)/.dev ## run the tests of whole commands that are killed, hang, or play thirty nights
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 fuzz: $(VENV)/.dev ## damage shards, records, images and configs for an hour (FUZZ_SECONDS); finds are kept in .fuzz
