@@ -49,6 +49,6 @@ def test_every_status_of_a_run_that_is_not_valid_is_explained():
     assert set(re.findall(r"`(\w+)`", items)) == {*statuses, "analyze"}
 
 
-@pytest.mark.parametrize("sql", re.findall(r'dicebeam query OUTPUT "(SELECT .*?)"', TEXT))
-def test_the_queries_give_rows(sql, nights):
+def test_the_query_gives_rows(nights):
+    (sql,) = re.findall(r'dicebeam query OUTPUT "(SELECT [^"]*)"', TEXT)
     assert query.query(nights[0], sql).rows
