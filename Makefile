@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long fuzz soak lint types check deploy-check test-engines bench lock screenshots clean
+.PHONY: help run test test-long fuzz soak lint types docs check deploy-check test-engines bench lock screenshots clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -43,7 +43,7 @@ run: $(VENV)/.run ## make the demo data set, evaluate it, and ask the tables a q
 test: $(VENV)/.dev ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
 
-test-long: $(VENV)/.dev ## run the tests of whole commands that are killed, hang, or play thirty nights
+test-long: $(VENV)/.dev ## run the tests of whole commands that are killed, hang, or run thirty nights
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 fuzz: $(VENV)/.dev ## damage shards, records, images and configs for an hour (FUZZ_SECONDS); finds are kept in .fuzz
@@ -60,6 +60,10 @@ types: $(VENV)/.dev ## mypy, strict on the three rooms
 	@mkdir -p .mypy && ln -sfn $(CURDIR) .mypy/dicebeam
 	$(BIN)/mypy
 
+docs: $(VENV)/.dev ## build the documentation and the API reference in build/docs; a warning fails it
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "dicebeam: wrote build/docs/index.html; to search it: $(BIN)/python -m http.server --directory build/docs"
+
 check: lint types test test-long ## lint, types and tests: what CI runs, with deploy-check and test-engines
 
 .venv-%/.made: tests/deploy/%.lock
@@ -74,7 +78,7 @@ check: lint types test test-long ## lint, types and tests: what CI runs, with de
 	@touch $@
 
 deploy-check: $(VENV)/.dev .venv-airflow/.made .venv-kfp/.made .deploy-tools/.made ## run deploy/ with Airflow and Kubeflow Pipelines themselves
-	DICEBEAM_DEPLOY_CHECK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy tests/deploy/test_deploy.py
+	DICEBEAM_DEPLOY_CHECK=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/deploy
 
 .engines-tools/.made: requirements.lock tests/engines/flink.pom.xml
 	@mkdir -p .engines-tools

@@ -32,6 +32,9 @@ sqlglot         parses BigQuery's SQL, and translates it, so that DuckDB can run
 boto3           (aws, by Beam's extra of that name) s3:// paths; in dev as well, for the tests of them.
 moto            an S3 server on loopback, which the tests of s3:// talk to.
 gcp-storage-emulator  the same for gs://.
+mkdocs, mkdocs-material, mkdocstrings
+                the documentation site; pdoc would make the API reference alone. mkdocstrings reads docstrings without
+                importing TensorFlow, and the theme's search needs no server beyond one of files.
 py-spy          where the threads of a worker are, which a test of an engine prints when it waits in vain.
 pyspark         (engines) the Spark snippet of the docs; 400 MB and a JVM, so in an extra of its own.
 """
@@ -101,6 +104,9 @@ setup(
             "hypothesis>=6.170,<7",
             "junitparser>=5,<6",
             "kubernetes-validate>=1.37,<2",
+            "mkdocs>=1.6,<2",
+            "mkdocs-material>=9.8,<10",
+            "mkdocstrings[python]>=1,<2",
             "moto[server]>=5.2,<6",
             "mypy>=2.4,<3",
             "pandas>=3,<4",

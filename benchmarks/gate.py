@@ -1,4 +1,4 @@
-"""How often the gate cries for nothing, and how often it finds a true drop: nights simulated through its own code.
+"""How often the gate raises a false alarm, and how often it finds a true drop: nights simulated through its own code.
 
 Each night two models are scored on the same n samples: pixel counts are made, summed by the bootstrap of the tables,
 and judged as `dicebeam gate` does. A sample is easy or hard for both models (Dice from a beta distribution, skewed to

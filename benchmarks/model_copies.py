@@ -63,7 +63,7 @@ def batch_of(count: int, size: int) -> Batch:
 
 
 def milliseconds(scorer: model_copies.Scoring, batch: Batch) -> float:
-    """Of one batch, there and back."""
+    """Seconds for one batch, there and back."""
     began = time.perf_counter()
     scorer.score(batch)
     return (time.perf_counter() - began) * 1e3

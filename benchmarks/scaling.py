@@ -44,7 +44,7 @@ def differences(more: list[float], less: list[float]) -> list[float]:
 
 
 def ratios(one: list[float], two: list[float]) -> tuple[float, float, float]:
-    """Of each round: median, smallest and largest."""
+    """Median, smallest and largest of the rounds."""
     each = [a / b for a, b in zip(one, two, strict=True)]
     return statistics.median(each), min(each), max(each)
 

@@ -28,7 +28,7 @@ library_output.load_tensorflow(verbose=False)
 import numpy as np  # noqa: E402
 
 from benchmarks import processes, synthetic  # noqa: E402
-from dicebeam.components.reading import shard_index, tfrecord  # noqa: E402
+from dicebeam.components.reading import split_shards, tfrecord  # noqa: E402
 from dicebeam.schemas import records  # noqa: E402
 
 SHARDS = 64
@@ -48,7 +48,7 @@ def write(folder: Path, records: list[bytes], share: float) -> str:
 
 
 def seconds(examples: str, model: str, output: Path, split_bytes: int) -> float:
-    """Of one evaluation, from the first sample file's begin to the last one's rename."""
+    """Seconds of one evaluation, from the first sample file's begin to the last one's rename."""
     command = processes.evaluate_command(examples, model, str(output), synthetic.CLASSES)
     command += ["--set", f"shard_split_bytes={split_bytes}", *FLAGS]
     began: list[float] = []
@@ -112,7 +112,7 @@ def index(root: Path, record_bytes: int) -> None:
     size = path.stat().st_size
     with path.open("rb") as file:
         began = time.monotonic()
-        found = shard_index.ranges(file, size, 1 << 28)
+        found = split_shards.ranges(file, size, 1 << 28)
         indexed = time.monotonic() - began
     with path.open("rb") as file:
         began = time.monotonic()

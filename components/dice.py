@@ -7,8 +7,8 @@ With y the truth, p the probabilities, and sums over the pixels of one sample an
 Sums are never taken over the batch. Where truth and prediction are both empty, dice is 1: the loss is 0 and
 so is its gradient. The arguments that the functions share:
 
-y_true, y_pred, from_logits, class_axis, ignore_labels, debug
-    as in `dice_inputs.prepare`, which raises the errors.
+y_true, y_pred, from_logits, class_axis, ignore_labels, debug  as in `kernels.inputs.prepare`, which raises the
+                    errors.
 include_background  False leaves class 0 out (two classes or more).
 squared             sum(y^2) + sum(p^2) in the denominator (Milletari et al. 2016, arXiv:1606.04797).
 smooth              s, and s' unless `smooth_denominator` gives it.

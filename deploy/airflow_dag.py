@@ -10,7 +10,7 @@ Exit codes: 0 is success. 3, inconclusive, skips the task: nothing is broken, no
 the model, downstream with the usual trigger rule, is skipped with it. 1, 2, 4 and 5 fail the task without another
 try, because it would say the same. Anything else means that the command was killed, and is tried again.
 
-Again: all tries of a night have one run id, and go on with the shards that are finished.
+Again: all tries of a night have one run id, and resume: finished shards are kept.
 """
 
 from datetime import datetime, timedelta

@@ -11,7 +11,7 @@ Exit codes: a component that fails keeps no artifacts, so `nightly` succeeds wit
 fails unless that is 0. What deploys the model goes after `passed`. Where the run itself failed (2) or was killed,
 `nightly` fails, and is tried twice more.
 
-Again: all tries have the run id of the pipeline's run, and go on with the shards that are finished.
+Again: all tries have the run id of the pipeline's run, and resume: finished shards are kept.
 """
 
 from pathlib import Path

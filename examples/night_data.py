@@ -33,7 +33,7 @@ def write_shards(folder: Path) -> list[Path]:
 
 
 def write_corrupt_shards(folder: Path) -> None:
-    """The same, as a bad disk and a broken copy leave them: three bytes of one record flipped, one shard cut short."""
+    """The shards as a bad disk and a broken copy leave them: three bytes of one record flipped, one shard cut short."""
     flipped, cut = write_shards(folder)
     data = bytearray(flipped.read_bytes())
     for place in range(100, 103):  # within the first record's data, so its checksum does not hold

@@ -131,7 +131,7 @@ def make(folder: Path) -> Path:
 
 
 def run(folder: Path) -> Iterator[Became]:
-    """Live through the nights, one after the other, in a folder that is new or empty."""
+    """Run the nights, one after the other, in a folder that is new or empty."""
     config = make(folder)
     for night in nights():
         arguments = [str(config), "--run-id", night.run_id]

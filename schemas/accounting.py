@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .shards import ByteRange, Shard
+from .files import StoredFile
+from .shards import ByteRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class SampleFiles:
     leftovers: paths of files whose units are all in another one too, which an interrupted compaction left.
     """
 
-    files: Mapping[str, Shard]
+    files: Mapping[str, StoredFile]
     holders: Mapping[str, str]
     leftovers: tuple[str, ...]
 

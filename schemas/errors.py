@@ -10,11 +10,11 @@ class DicebeamError(Exception):
 
 
 class ConfigError(DicebeamError):
-    """The configuration asks for something that cannot be done; the user mends the config."""
+    """The configuration asks for something that cannot be done; the user fixes the config."""
 
 
 class SampleError(DicebeamError):
-    """One record cannot be scored. It becomes a row of the `failures` table; its neighbours go on."""
+    """One record cannot be scored. It becomes a row of the `failures` table; its neighbours are scored."""
 
     def __init__(self, message: str, *, stage: str = "read") -> None:
         super().__init__(message)
@@ -34,15 +34,15 @@ class ModelError(DicebeamError):
 
 
 class StorageError(DicebeamError):
-    """Files cannot be read or written now. Nothing of it is kept: the same command with the run id goes on."""
+    """Files cannot be read or written now. Nothing of it is kept: the same command with the run id resumes."""
 
 
 class WorkerError(DicebeamError):
-    """A worker process ended before its work did; the same command with the run id goes on."""
+    """A worker process ended before its work did; the same command with the run id resumes."""
 
 
 class DeviceError(DicebeamError):
-    """A worker has not the GPU that was asked for. Nothing of it is kept: mended, the same run id goes on."""
+    """A worker has not the GPU that was asked for. Nothing of it is kept: fixed, the same run id resumes."""
 
 
 class TablesError(DicebeamError):
@@ -50,7 +50,7 @@ class TablesError(DicebeamError):
 
 
 class UnfinishedRunError(TablesError):
-    """A run whose shards are not all scored is asked for its tables; evaluating under its run id goes on with it."""
+    """A run whose shards are not all scored is asked for its tables; evaluating under its run id resumes it."""
 
 
 class AccountingError(TablesError):

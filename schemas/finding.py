@@ -10,7 +10,7 @@ Level = Literal["ok", "warning", "problem"]
 class Finding:
     """One thing that is as it should be, may be wrong, or would end the run.
 
-    where: path, config key or flag. todo: what mends it; empty where nothing is to be done.
+    where: path, config key or flag. todo: what fixes it; empty where nothing is to be done.
     """
 
     level: Level

@@ -9,7 +9,7 @@ class ByteRange:
 
     start: byte of its first record's header. end: byte after its last record, or the size of the file.
     first_record: index of its first record in the whole shard.
-    split_bytes: the `shard_split_bytes` that cut it, so that an attempt that goes on cuts the shard the same.
+    split_bytes: the `shard_split_bytes` that cut it, so that an attempt that resumes cuts the shard the same.
     """
 
     start: int
@@ -45,12 +45,12 @@ class ShardRange:
 
     @property
     def path(self) -> str:
-        """Of the file."""
+        """Size of the file."""
         return self.shard.path
 
     @property
     def size_bytes(self) -> int:
-        """Of the whole file."""
+        """Size of the whole file."""
         return self.shard.size_bytes
 
     @property

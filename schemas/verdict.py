@@ -20,7 +20,7 @@ EXIT_CODES = {
     INCONCLUSIVE: 3,
     PASS: 0,
 }
-"""The exit code of a run's verdict, the gravest first: a run's verdict is the gravest of its checks'."""
+"""The exit code of a run's verdict, the worst first: a run's verdict is the worst of its checks'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Headline:
 class GateVerdict:
     """What the gate says of a run.
 
-    verdict: the gravest of the checks', or INVALID where the run itself or the comparison is.
+    verdict: the worst of the checks', or INVALID where the run itself or the comparison is.
     reasons: what is to be said of the run as a whole, why it is INVALID or has no baseline first.
     baseline_kind: what the config asks for: blessed, previous or a run id.
     common_samples: samples that were compared, where not all were; None where the runs have the same.
@@ -154,7 +154,7 @@ class GateVerdict:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many checks, those of the data too, have each verdict, gravest first; what none has is left out."""
+        """How many checks, those of the data too, have each verdict, worst first; what none has is left out."""
         return counted((*self.checks, *self.drift))
 
     def to_json(self) -> str:
@@ -180,12 +180,12 @@ def _known(kind: Any, values: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401
 
 
 def counted(checks: Iterable[CheckVerdict]) -> dict[str, int]:
-    """How many checks have each verdict, gravest first."""
+    """How many checks have each verdict, worst first."""
     found = [check.verdict for check in checks]
     return {name: found.count(name) for name in (*EXIT_CODES, SKIPPED) if name in found}
 
 
-def gravest(verdicts: Iterable[str]) -> str:
+def worst(verdicts: Iterable[str]) -> str:
     """The verdict of several: the first of EXIT_CODES that is among them.
 
     Nothing, or nothing but skipped checks, is INVALID: a gate that has looked at nothing does not pass.

@@ -42,7 +42,7 @@ class ChannelSums:
 
 
 class ChannelStatistics(NamedTuple):
-    """Of all pixels of a channel: population standard deviation, and quantiles in the order of QUANTILES."""
+    """Statistics of all pixels of a channel: population standard deviation, and quantiles in the order of QUANTILES."""
 
     images: int
     pixels: int

@@ -196,5 +196,5 @@ def _decoded_channel(images: int, exact: Any, buckets: Any, moments: list[Any]) 
 
 
 def nothing(n_classes: int) -> DatasetSums:
-    """Of no samples: every number of it is 0, and the slice `all` is there."""
+    """Sums of no samples: every number is 0, and the slice `all` is there."""
     return DatasetSums(np.zeros((n_classes, 2), np.int64), (), {}, {ALL: SliceSums()})

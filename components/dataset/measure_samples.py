@@ -44,7 +44,7 @@ class MeasureSettings:
 
     @property
     def n_classes(self) -> int:
-        """Of the config."""
+        """Number of classes in the config."""
         return len(self.decode.labels.classes)
 
 
@@ -70,7 +70,11 @@ def measured(unit: Unit, settings: MeasureSettings) -> Iterator[bytes | Failure 
     """Encoded blocks and failures of a unit as they come, and last its accounting."""
     threads = min(_MAX_THREADS, 2 * (os.cpu_count() or 1))
     results = prefetch.ordered_map(
-        lambda record: measure_record(record, settings.decode), record_reader.read(unit), threads=threads, ahead=_AHEAD
+        lambda record: measure_record(record, settings.decode),
+        record_reader.read(unit),
+        threads=threads,
+        ahead=_AHEAD,
+        name="measure",
     )
     held: list[SampleMeasures] = []
     values = records = failed = 0

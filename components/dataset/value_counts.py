@@ -33,7 +33,7 @@ class ValueCounts:
 
 
 def nothing() -> ValueCounts:
-    """Of no values."""
+    """Counts of no values."""
     return ValueCounts(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 

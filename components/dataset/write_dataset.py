@@ -17,8 +17,7 @@ from ...schemas.accounting import RunTotals
 from ...schemas.errors import AccountingError
 from ...schemas.records import Failure
 from ..runs import accounting, analysis_files, run_files
-from ..runs.analysis_files import FILE
-from ..runs.run_files import Run
+from ..runs.analysis_files import FILE, Analysis
 from ..storage import filesystems
 from . import dataset_rows, dataset_sums
 from .dataset_sums import DatasetSums
@@ -28,7 +27,7 @@ from .dataset_sums import DatasetSums
 class DatasetSettings:
     """What the tables say beside the numbers; `versions` and `config` are JSON. `sums` is the file of the sums."""
 
-    run: Run
+    run: Analysis
     sums: str
     shards: int
     classes: tuple[str, ...]

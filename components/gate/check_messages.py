@@ -23,19 +23,19 @@ def _subject(metric: str, class_name: str | None, name: str) -> str:
 
 
 def absolute(item: Item, value: float, *, outside: bool) -> str:
-    """Of a value and a limit."""
+    """What to say of a value and a limit."""
     side = {("min", True): "below", ("min", False): "not below", ("max", True): "above", ("max", False): "not above"}
     return f"{subject(item)} is {numbers.metric(value)}, {side[item.limit, outside]} {item.threshold:g}"
 
 
 def change_of_run(item: Item, apart: float, worse: float) -> str:
-    """Of a change that has no statistics."""
+    """What to say of a change that has no statistics."""
     beyond = "more than" if worse > item.threshold else "within"
     return f"{subject(item)} {_moved(apart)} compared with the baseline, {beyond} the margin {item.threshold:g}"
 
 
 def relative(check: CheckVerdict) -> str:
-    """Of a difference that was tested."""
+    """What to say of a difference that was tested."""
     apart, low, high = check.difference or 0.0, check.low or 0.0, check.high or 0.0
     p_value = check.p_value if check.p_value is not None else 1.0
     worse = "rise" if rises(check.metric) else "drop"
@@ -49,8 +49,8 @@ def relative(check: CheckVerdict) -> str:
         return f"{said}: {better}no {worse} of more than {margin}"
     found = check.minimum_detectable_drop or 0.0
     return (
-        f"{said}: a {worse} of more than {margin} is neither shown nor ruled out by {check.n_pairs:,} samples, "
-        f"which find one of {found:.4f} 4 times in 5"
+        f"{said}: {check.n_pairs:,} samples neither show nor rule out a {worse} of more than {margin}; "
+        f"they would show one of {found:.4f} with a probability of 80 %"
     )
 
 
@@ -65,38 +65,38 @@ def _p(value: float) -> str:
 
 
 def too_few(item: Item, units: int, least: int, clusters: int | None) -> str:
-    """Of a check that fewer samples than it needs decide nothing for."""
+    """What to say where fewer samples than a check needs decide nothing."""
     what = "samples" if clusters is None else "samples or clusters"
     return f"{subject(item)}: {units:,} {what} to judge by, fewer than min_samples, {least:,}"
 
 
 def find_all_the_same(metric: str, least: float) -> str:
-    """What to add where few samples were compared all the same."""
-    return f"; they find a {'rise' if rises(metric) else 'drop'} of {least:.4f} 4 times in 5"
+    """What to add where few samples were compared nevertheless."""
+    return f"; they would show a {'rise' if rises(metric) else 'drop'} of {least:.4f} with a probability of 80 %"
 
 
 def not_in_run(item: Item) -> str:
-    """Of a slice or class that only the baseline has."""
+    """What to say of a slice or class that only the baseline has."""
     return f"the run has no samples in the slice {item.slice!r}, which the baseline has"
 
 
 def not_in_baseline(item: Item) -> str:
-    """Of a slice or class that only the run has."""
+    """What to say of a slice or class that only the run has."""
     return f"the baseline has no samples in the slice {item.slice!r}"
 
 
 def no_replicates(item: Item) -> str:
-    """Of differences that nothing says how far to trust."""
+    """What to say where nothing tells how far a difference can be trusted."""
     return f"{subject(item)}: there are no bootstrap replicates to test the difference with; set bootstrap.replicates"
 
 
 def undefined(item: Item) -> str:
-    """Of a value that is NULL in a run."""
+    """What to say of a value that is NULL in a run."""
     return f"{subject(item)} is not defined in the run" + (" or its baseline" if item.relative else "")
 
 
 def not_measured(item: Item) -> str:
-    """Of a metric of the run that nobody measured: a resumed run has no speed."""
+    """What to say of a metric of the run that nobody measured: a resumed run has no speed."""
     return f"{subject(item)} was not measured in the run" + (" or its baseline" if item.relative else "")
 
 

@@ -207,11 +207,11 @@ def _judged(look: _Tested, p_value: float, family: int) -> CheckVerdict:
 
 
 def overall(checks: Sequence[CheckVerdict], drift: Sequence[CheckVerdict] = (), *, valid: bool) -> str:
-    """The verdict of a run: the gravest of its checks', INVALID where the run itself is not valid.
+    """The verdict of a run: the worst of its checks', INVALID where the run itself is not valid.
 
     Checks of the data can make it worse, where they decide, and never better: where those of the model have looked at
     nothing, data that did not change are no PASS.
     """
     of_the_data = [check.verdict for check in drift if check.decides]
-    of_the_model = verdicts.gravest(check.verdict for check in checks)
-    return verdicts.gravest([of_the_model, *of_the_data] + [verdicts.INVALID] * (not valid))
+    of_the_model = verdicts.worst(check.verdict for check in checks)
+    return verdicts.worst([of_the_model, *of_the_data] + [verdicts.INVALID] * (not valid))

@@ -85,7 +85,7 @@ def about(check: CheckVerdict, what: str) -> str:
 
 
 def absent(check: CheckVerdict, now: bool, before: bool) -> str:  # noqa: FBT001 - whether each of the two has it
-    """Of a value that one of the data, or both, do not have."""
+    """What to say of a value that one of the data, or both, do not have."""
     if not now and not before:
         return about(check, "neither the run's data nor the baseline's have it")
     if now != before:
@@ -98,7 +98,7 @@ def absent(check: CheckVerdict, now: bool, before: bool) -> str:  # noqa: FBT001
 
 
 def no_spread(std: float | None) -> str:
-    """Of a shift that no standard deviation measures."""
+    """What to say of a shift that no standard deviation measures."""
     has = "no finite standard deviation" if std != 0 else "a standard deviation of 0, every value being the same"
     return f"the baseline's channel has {has}, so that there is no shift in units of it; take max_change"
 
@@ -113,14 +113,14 @@ def change(check: CheckVerdict) -> str:
 
 
 def shift(check: CheckVerdict, spreads: float, std: float) -> str:
-    """The same, in standard deviations of the baseline's channel."""
+    """The change in standard deviations of the baseline's channel."""
     if not check.difference:
         return change(check)
     return f"{change(check)}, {statistic(spreads)} of the baseline's standard deviation of {statistic(std)}"
 
 
 def ratio(check: CheckVerdict) -> str:
-    """The same, by the factor between the two."""
+    """The change as the factor between the two."""
     ends = (check.value or 0.0, check.baseline or 0.0)
     if not any(ends):
         return "is 0 in both"
@@ -129,5 +129,5 @@ def ratio(check: CheckVerdict) -> str:
 
 
 def limit(check: CheckVerdict, moved: str, *, beyond: bool) -> str:
-    """Of a change and its limit."""
+    """What to say of a change and its limit."""
     return f"{subject(check)} {moved}: {'more than' if beyond else 'within'} {check.limit_name} {check.threshold:g}"

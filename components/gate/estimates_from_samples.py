@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...schemas.slices import ALL
 from ..runs import run_files
 from ..runs.run_files import Run
-from ..samples import sample_blocks
+from ..samples import sample_blocks, whole_samples
 from ..samples.sample_blocks import ReadBlock
 from ..statistics import digest
 from ..statistics.hashing import id_hashes
@@ -58,12 +58,10 @@ def ids_of(run: Run, n_classes: int) -> Ids:
 
 def _ids_in(path: str, n_classes: int) -> Ids:
     with filesystems.reading(path) as opened:
-        file = pq.ParquetFile(opened)
-        parts, before = [], 0
-        for batch in file.iter_batches(sample_blocks.ROWS_A_READ, columns=["sample_id"]):
-            firsts = batch["sample_id"].take(pa.array(np.arange(-before % n_classes, len(batch), n_classes)))
-            parts.append(id_hashes(firsts.cast(pa.binary()).to_pylist()))
-            before += len(batch)
+        parts = [
+            id_hashes(rows["sample_id"].take(whole_samples.firsts(rows, n_classes)).cast(pa.binary()).to_pylist())
+            for rows in whole_samples.read(pq.ParquetFile(opened), n_classes, ["sample_id"])
+        ]
     return np.concatenate(parts) if parts else np.empty(0, np.uint64)
 
 

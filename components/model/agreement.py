@@ -95,17 +95,17 @@ def with_signature(
     if batch and batch != batch_size:
         raise _error(settings, f"the signature takes batches of exactly {batch} ({taken}); set batch_size: {batch}")
     return Agreement(
-        signature.name,
-        taken.name,
-        taken.dtype,
-        taken.shape,
-        given.name,
-        rank,
-        (shape[-1] or 0) if shape else 0,
-        _size(taken, rank, settings) if settings.input.kind == "image" else None,
-        _scored(given, rank, n_classes, settings),
-        batch,
-        fed,
+        signature=signature.name,
+        input_name=taken.name,
+        input_dtype=taken.dtype,
+        input_shape=taken.shape,
+        output_name=given.name,
+        spatial_rank=rank,
+        channels=(shape[-1] or 0) if shape else 0,
+        size=_size(taken, rank, settings) if settings.input.kind == "image" else None,
+        scored=_scored(given, rank, n_classes, settings),
+        batch=batch,
+        fed=fed,
     )
 
 

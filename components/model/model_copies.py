@@ -135,7 +135,7 @@ class _Asker:
             if time.monotonic() > until:
                 msg = (
                     f"model {self._model}: expected a process on this machine that has it (--model_copies), but each "
-                    "of them has ended; the run goes on with the same --run-id"
+                    "of them has ended; the same --run-id resumes the run"
                 )
                 raise WorkerError(msg)
             time.sleep(_AGAIN_SECONDS)

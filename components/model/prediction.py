@@ -138,7 +138,7 @@ class Prediction(NamedTuple):
 
 
 Predict = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], Prediction]
-"""Of images (`[B, *S, channels]` of any dtype, or string `[B]`), masks, and `largest` as for `prepare`."""
+"""A function of images (`[B, *S, channels]` of any dtype, or string `[B]`), masks, and `largest` as for `prepare`."""
 
 
 def predict_function(

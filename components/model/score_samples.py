@@ -47,8 +47,8 @@ class SegmentationModelHandler(ModelHandler[Batch, ScoredBatch, Scoring]):
             place = model_faults.where(batch.samples) if batch.samples else batch.shard.path
             msg = (
                 f"model {self._settings.model.path}: expected a result for {place}, within batch_timeout_seconds, but "
-                f"there is none after {seconds:g} s: the model hangs on them, or is that slow here. Mend the model, or "
-                "raise batch_timeout_seconds and go on with the same --run-id"
+                f"there is none after {seconds:g} s: the model hangs on them, or is that slow here. Fix the model, or "
+                "raise batch_timeout_seconds, and resume with the same --run-id"
             )
             raise ModelError(msg) from None
 

@@ -28,7 +28,7 @@ def find(patterns: Sequence[str]) -> list[Shard]:
         if not matched:
             msg = f"examples: no file matches {pattern!r} (looked for {filesystems.absolute(pattern)})"
             raise ConfigError(msg)
-        found.update((shard.path, shard) for shard in matched)
+        found.update((file.path, Shard(file.path, file.size_bytes)) for file in matched)
     _check_names(found)
     return [found[path] for path in sorted(found)]
 

@@ -96,10 +96,10 @@ def _finding(path: str, outcome: Sample | Failure | OSError | None, failures_all
     if outcome is None:
         return warning("the shard has no record", path, "leave it out of examples if that is not meant")
     if isinstance(outcome, OSError):
-        return problem(f"the shard cannot be read ({outcome})", path, "mend its permissions, or leave it out")
+        return problem(f"the shard cannot be read ({outcome})", path, "fix its permissions, or leave it out")
     place = f"{path} record 0"
     if outcome.ends_shard or not failures_allowed:
-        return problem(outcome.message, place, "mend the config or the record, or allow some with max_failed_fraction")
+        return problem(outcome.message, place, "fix the config or the record, or allow some with max_failed_fraction")
     return warning(outcome.message, place, "it would be a row of failures")
 
 
@@ -112,6 +112,6 @@ def _slice_findings(samples: Sequence[Sample], features: Sequence[str]) -> list[
         where = f"{without[0].lineage.shard} record 0"
         what = f"the slice feature {feature!r} is missing in {len(without)} of {len(samples)} first records"
         every = len(without) == len(samples)
-        todo = "mend slices or cluster: dicebeam inspect shows what there is" if every else "its slice will be NULL"
+        todo = "fix slices or cluster: dicebeam inspect shows what there is" if every else "its slice will be NULL"
         found.append((problem if every else warning)(what, where, todo))
     return found

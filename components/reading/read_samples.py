@@ -42,7 +42,7 @@ def unit_batches(unit: Unit, settings: ReadSettings) -> Iterator[Batch]:
 
     threads = settings.threads or min(8, os.cpu_count() or 1)
     ahead = 2 * settings.batch_size
-    results = prefetch.ordered_map(decoded, record_reader.read(unit), threads=threads, ahead=ahead)
+    results = prefetch.ordered_map(decoded, record_reader.read(unit), threads=threads, ahead=ahead, name="decode")
     return batches(unit, results, settings.batch_size)
 
 

@@ -11,11 +11,11 @@ from ...schemas.errors import SampleError
 from ...schemas.records import Failure, Record, Sample
 from ..decoding import decode_record, images, tf_examples
 from ..decoding.decode_record import DecodeSettings
-from ..model import predictor as replay
+from ..model import predictor as predictions
 from ..model.predictor import Predicted, Predictor
-from ..reading import lineage
+from ..reading import record_reader
 from . import outlines, thumbnails
-from .gallery_samples import Case, ClassScore
+from .gallery_samples import ClassScore, ShownSample
 
 GONE = "The image cannot be shown: "
 _ROOM, _NEAREST = 1.4, 1 / 8
@@ -33,7 +33,7 @@ class ShownModel:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A case with what could be drawn of it.
+    """A sample with what could be drawn of it.
 
     image: a data: address, None where nothing could be read. width, height: of the mask, which `paths` are in.
     near: x, y, width and height of the part that has the class, in the picture's proportions.
@@ -41,7 +41,7 @@ class Card:
     notes: what is to be said of the picture, why it is missing first.
     """
 
-    case: Case
+    shown: ShownSample
     image: str | None = None
     width: int = 0
     height: int = 0
@@ -50,27 +50,27 @@ class Card:
     near: tuple[int, ...] = ()
 
 
-def cards(cases: Sequence[Case], now: ShownModel, before: ShownModel | None) -> list[Card]:
-    """A card for each case, in order.
+def cards(samples: Sequence[ShownSample], now: ShownModel, before: ShownModel | None) -> list[Card]:
+    """A card for each sample, in order.
 
     Args:
-        cases: what is to be shown.
+        samples: what is to be shown.
         now: the run's model.
         before: the baseline's, None without one.
     """
-    found = lineage.read(case.lineage for case in cases)
-    return [_card(case, found[case.lineage], now, before) for case in cases]
+    found = record_reader.read_places(shown.lineage for shown in samples)
+    return [_card(shown, found[shown.lineage], now, before) for shown in samples]
 
 
-def _card(case: Case, record: Record | str, now: ShownModel, before: ShownModel | None) -> Card:
+def _card(shown: ShownSample, record: Record | str, now: ShownModel, before: ShownModel | None) -> Card:
     if isinstance(record, str):
-        return Card(case, notes=(f"{GONE}{record}.",))
+        return Card(shown, notes=(f"{GONE}{record}.",))
     sample = decode_record.decode(record, now.decode)
     if isinstance(sample, Failure):
-        return Card(case, notes=(f"{GONE}{sample.message}.",))
-    if sample.sample_id != case.sample_id:
-        return Card(case, notes=(f"{GONE}another sample stands there now; the shard has changed since.",))
-    layers, notes = _layers(case, record, sample, now, before)
+        return Card(shown, notes=(f"{GONE}{sample.message}.",))
+    if sample.sample_id != shown.sample_id:
+        return Card(shown, notes=(f"{GONE}another sample stands there now; the shard has changed since.",))
+    layers, notes = _layers(shown, record, sample, now, before)
     image = _image(record, now.decode, sample)
     if isinstance(image, str):
         notes.append(image)
@@ -80,17 +80,17 @@ def _card(case: Case, record: Record | str, now: ShownModel, before: ShownModel 
         layers = {name: mask[depth] for name, mask in layers.items()}
         notes.append(f"Slice {depth + 1} of {len(image)} along the first axis, the one with most errors.")
         image = image[depth]
-    return _drawn(case, image, layers, notes)
+    return _drawn(shown, image, layers, notes)
 
 
-def _drawn(case: Case, image: NDArray[Any], layers: dict[str, NDArray[np.bool_]], notes: list[str]) -> Card:
+def _drawn(shown: ShownSample, image: NDArray[Any], layers: dict[str, NDArray[np.bool_]], notes: list[str]) -> Card:
     drawn = {name: outlines.outline(mask) for name, mask in layers.items()}
     coarse = max((outline.step for name, outline in drawn.items() if name != _IGNORED), default=1)
     if coarse > 1:
         notes.append(f"Outlines are drawn on a grid of {coarse} pixels.")
     height, width = image.shape[:2]
     paths = {name: outline.path for name, outline in drawn.items()}
-    return Card(case, thumbnails.data_uri(image), width, height, paths, tuple(notes), _near(layers, height, width))
+    return Card(shown, thumbnails.data_uri(image), width, height, paths, tuple(notes), _near(layers, height, width))
 
 
 def _near(layers: dict[str, NDArray[np.bool_]], height: int, width: int) -> tuple[int, ...]:
@@ -109,20 +109,20 @@ def _near(layers: dict[str, NDArray[np.bool_]], height: int, width: int) -> tupl
 
 
 def _layers(
-    case: Case, record: Record, sample: Sample, now: ShownModel, before: ShownModel | None
+    shown: ShownSample, record: Record, sample: Sample, now: ShownModel, before: ShownModel | None
 ) -> tuple[dict[str, NDArray[np.bool_]], list[str]]:
     """Masks of the class that is shown, and what is to be said of them."""
-    class_id, notes = case.focus.class_id, list[str]()
-    ignored = replay.ignored(sample, now.decode.labels)
-    layers = {_TRUTH: replay.truth(sample, class_id) & ~ignored, _IGNORED: ignored}
+    class_id, notes = shown.focus.class_id, list[str]()
+    ignored = predictions.ignored(sample, now.decode.labels)
+    layers = {_TRUTH: predictions.truth(sample, class_id) & ~ignored, _IGNORED: ignored}
     ours = _predicted(now, sample, class_id)
     if isinstance(ours, str):
         notes.append(f"No prediction of this run: {ours}.")
     else:
         layers[_NOW] = ours & ~ignored
-        notes += _differences(case.focus, layers[_TRUTH], layers[_NOW])
+        notes += _differences(shown.focus, layers[_TRUTH], layers[_NOW])
     if before is not None:
-        theirs = _of_baseline(before, record, case.focus)
+        theirs = _of_baseline(before, record, shown.focus)
         if isinstance(theirs, str):
             notes.append(f"No prediction of the baseline: {theirs}.")
         elif theirs.shape == ignored.shape:

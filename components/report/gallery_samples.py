@@ -17,7 +17,7 @@ from .sample_rankings import Candidate, Ranking
 
 OVERALL, A_CLASS = 10, 4
 """Samples taken from the ranking of the foreground's mean, and at most from that of each class."""
-CASES = 16
+SHOWN = 16
 _ALSO, _WORTH_SAYING = 2, 0.005
 
 Kind = Literal["worst", "fall"]
@@ -39,14 +39,14 @@ class ClassScore:
 
     @property
     def change(self) -> float | None:
-        """As `worst.falls` ranks it: a class that is absent in one run alone counts as 1 there."""
+        """As `sample_rankings.falls` ranks it: a class that is absent in one run alone counts as 1 there."""
         if self.state_before is None or (self.dice is None and self.before is None):
             return None
         return (1.0 if self.dice is None else self.dice) - (1.0 if self.before is None else self.before)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ShownSample:
     """A sample that is shown, with the class that it is shown for.
 
     score: mean Dice of the foreground classes that are defined; before: the same of the baseline.
@@ -68,8 +68,8 @@ class Case:
 
 def find(
     kind: Kind, run: Run, baseline: Run | None, foreground: Sequence[str], slices: Sequence[SliceSpec]
-) -> tuple[Case, ...]:
-    """The cases of a run, the gravest first: the worst samples, or those that fell most against a baseline.
+) -> tuple[ShownSample, ...]:
+    """The samples that a page shows, the worst first: the worst samples, or those that fell most against a baseline.
 
     Raises:
         TablesError: if a sample file is damaged.
@@ -78,13 +78,13 @@ def find(
         rankings = sample_rankings.worst(run, foreground, OVERALL, A_CLASS)
     else:
         rankings = sample_rankings.falls(run, baseline, foreground, OVERALL, A_CLASS) if baseline else []
-    chosen = choose(rankings, CASES)
+    chosen = choose(rankings, SHOWN)
     ids = [candidate.rows["sample_id"][0].as_py() for _, candidate in chosen]
     before: dict[str, list[pa.Table]] = {}
     for rows in sample_rankings.rows_of(baseline, ids) if baseline else ():
         before.setdefault(rows["sample_id"][0].as_py(), []).append(rows)
-    made = (_case(kind, name, candidate.rows, before, foreground, slices) for name, candidate in chosen)
-    return tuple(case for case in made if case is not None)
+    made = (_shown(kind, name, candidate.rows, before, foreground, slices) for name, candidate in chosen)
+    return tuple(sample for sample in made if sample is not None)
 
 
 def choose(rankings: Sequence[Ranking], limit: int) -> list[tuple[str | None, Candidate]]:
@@ -103,34 +103,34 @@ def _in_turns(rankings: Sequence[Ranking]) -> Iterator[tuple[Ranking, Candidate]
         yield from ((ranking, ranking.found[turn]) for ranking in rankings[1:] if turn < len(ranking.found))
 
 
-def _case(
+def _shown(
     kind: Kind,
     class_name: str | None,
     rows: pa.Table,
     before: Mapping[str, Sequence[pa.Table]],
     foreground: Sequence[str],
     slices: Sequence[SliceSpec],
-) -> Case | None:
+) -> ShownSample | None:
     first = rows.slice(0, 1).to_pylist()[0]
     lineage = Lineage(first["shard"], first["record"], first["byte_offset"])
     theirs = _same_sample(before.get(first["sample_id"], ()), lineage)
     scores = tuple(_score(row, theirs) for row in rows.to_pylist())
     shown = [score for score in scores if score.name in foreground]
-    focus = next((score for score in shown if score.name == class_name), None) or _gravest(kind, shown)
+    focus = next((score for score in shown if score.name == class_name), None) or _worst(kind, shown)
     if focus is None or (kind == "fall" and focus.state_before is None):
         return None  # the hashes agree, and the ids do not
     columns = sample_scan.slice_columns(rows)
-    return Case(
-        kind,
-        first["sample_id"],
-        lineage,
-        focus,
-        scores,
-        _mean([score.dice for score in shown]),
-        _mean([score.before for score in shown]),
-        _slices(rows.slice(0, 1), slices),
-        tuple((name, first[name]) for name in columns),
-        _others_that_fell(shown, focus),
+    return ShownSample(
+        kind=kind,
+        sample_id=first["sample_id"],
+        lineage=lineage,
+        focus=focus,
+        classes=scores,
+        score=_mean([score.dice for score in shown]),
+        before=_mean([score.before for score in shown]),
+        slices=_slices(rows.slice(0, 1), slices),
+        features=tuple((name, first[name]) for name in columns),
+        also=_others_that_fell(shown, focus),
     )
 
 
@@ -151,19 +151,19 @@ def _same_sample(found: Sequence[pa.Table], lineage: Lineage) -> dict[str, dict[
 def _score(row: Mapping[str, Any], before: Mapping[str, Mapping[str, Any]]) -> ClassScore:
     theirs = before.get(row["class_name"], {})
     return ClassScore(
-        row["class_id"],
-        row["class_name"],
-        row["state"],
-        row["dice"],
-        row["true_positives"],
-        row["false_positives"],
-        row["false_negatives"],
-        theirs.get("dice"),
-        theirs.get("state"),
+        class_id=row["class_id"],
+        name=row["class_name"],
+        state=row["state"],
+        dice=row["dice"],
+        true_positives=row["true_positives"],
+        false_positives=row["false_positives"],
+        false_negatives=row["false_negatives"],
+        before=theirs.get("dice"),
+        state_before=theirs.get("state"),
     )
 
 
-def _gravest(kind: Kind, scores: Sequence[ClassScore]) -> ClassScore | None:
+def _worst(kind: Kind, scores: Sequence[ClassScore]) -> ClassScore | None:
     """The class that did most to bring the sample here."""
     if kind == "worst":
         return min((s for s in scores if s.dice is not None), key=lambda s: s.dice or 0.0, default=None)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_CORNERS = 1000
-"""Of one outline; about 6 bytes each in the page. A mask with more is drawn coarser."""
+"""Points of one outline; about 6 bytes each in the page. A mask with more is drawn coarser."""
 
 _Point = tuple[int, int]
 _RIGHT_OF = {(1, 0): (0, 1), (0, 1): (-1, 0), (-1, 0): (0, -1), (0, -1): (1, 0)}

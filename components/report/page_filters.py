@@ -38,15 +38,15 @@ class Places:
 def places(data: ReportData, cards: Sequence[Card]) -> Places:
     """Every class and slice of the page's lines, and of its cards, `all` and the classes of all samples first."""
     checks = data.verdict.checks if data.verdict else ()
-    classes = _first([*(line.name for line in data.lines), *(card.case.focus.name for card in cards)])
+    classes = _first([*(line.name for line in data.lines), *(card.shown.focus.name for card in cards)])
     with_foreground = [FOREGROUND] if any(c.class_id is None for c in checks) and FOREGROUND not in classes else []
-    of_cards = (name for card in cards for name in card.case.slices)
+    of_cards = (name for card in cards for name in card.shown.slices)
     slices = _first([ALL, *(line.slice for line in data.slices), *(line.slice for line in data.lines), *of_cards])
     place = {name: i for i, name in enumerate(slices)}
     return Places(
         (*classes, *with_foreground),
         slices,
-        tuple(tuple(place[name] for name in card.case.slices if name in place) for card in cards),
+        tuple(tuple(place[name] for name in card.shown.slices if name in place) for card in cards),
     )
 
 

@@ -80,20 +80,20 @@ def collect(
     headline = verdict.headline if verdict else _headline(lines, foreground)
     notes = () if baseline or not wanted else (f"The tables of the baseline {wanted} are not there any more.",)
     return ReportData(
-        past,
-        baseline,
-        verdict,
-        tuple(foreground),
-        headline,
-        tuple(lines),
-        n_lines,
-        tuple(shown),
-        len(slices),
-        tuple(histograms[:MAX_HISTOGRAMS]),
-        len(histograms),
-        trend.points(past, runs),
-        _failures(past),
-        notes,
+        past=past,
+        baseline=baseline,
+        verdict=verdict,
+        foreground=tuple(foreground),
+        headline=headline,
+        lines=tuple(lines),
+        n_lines=n_lines,
+        slices=tuple(shown),
+        n_slices=len(slices),
+        histograms=tuple(histograms[:MAX_HISTOGRAMS]),
+        n_histograms=len(histograms),
+        trend=trend.points(past, runs),
+        failures=_failures(past),
+        notes=notes,
     )
 
 

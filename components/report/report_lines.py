@@ -6,7 +6,7 @@ from typing import Any
 
 from ...schemas.config.gate import OF_THE_RUN
 from ...schemas.slices import ALL
-from ...schemas.verdict import RULES, SKIPPED, CheckVerdict, gravest
+from ...schemas.verdict import RULES, SKIPPED, CheckVerdict, worst
 from ..runs import run_tables
 from ..runs.run_tables import FinishedRun
 
@@ -37,7 +37,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class ClassLine:
-    """A class in a slice; counts are of samples. verdict: the gravest of its checks, None without any."""
+    """A class in a slice; counts are of samples. verdict: the worst of its checks, None without any."""
 
     slice: str
     class_id: int
@@ -134,12 +134,12 @@ def _by_place(checks: Iterable[CheckVerdict]) -> dict[_Key, CheckVerdict]:
 
 
 def _verdicts(checks: Iterable[CheckVerdict]) -> dict[_Key, str]:
-    """The gravest verdict of each slice and class; metrics of the whole run are of none."""
+    """The worst verdict of each slice and class; metrics of the whole run are of none."""
     found: dict[_Key, list[str]] = {}
     for check in checks:
         if check.metric not in OF_THE_RUN:
             found.setdefault(_place_of(check), []).append(check.verdict)
-    return {place: SKIPPED if set(each) == {SKIPPED} else gravest(each) for place, each in found.items()}
+    return {place: SKIPPED if set(each) == {SKIPPED} else worst(each) for place, each in found.items()}
 
 
 def _compared(row: Mapping[str, Any], before: Mapping[str, Any] | None, check: CheckVerdict | None) -> Compared:

@@ -71,7 +71,7 @@ def _sections(data: ReportData, *, gated: bool) -> list[tuple[str, str]]:
 
 
 def _tables(data: ReportData, places: Places) -> dict[str, Any]:
-    checks = verdict_words.gravest_first(data.verdict.checks)[:MAX_CHECKS] if data.verdict else []
+    checks = verdict_words.worst_first(data.verdict.checks)[:MAX_CHECKS] if data.verdict else []
     return {
         "classes": places.classes,
         "slices": places.slices,
@@ -94,7 +94,7 @@ def _tables(data: ReportData, places: Places) -> dict[str, Any]:
 
 def _galleries(worst: Sequence[Card], falls: Sequence[Card], places: Places) -> dict[str, Any]:
     entries = [
-        {"card": card, "index": index, "class": places.of_class(card.case.focus.name), "also": card.case.also}
+        {"card": card, "index": index, "class": places.of_class(card.shown.focus.name), "also": card.shown.also}
         for index, card in enumerate([*falls, *worst])
     ]
     return {"falls": entries[: len(falls)], "worst": entries[len(falls) :]}

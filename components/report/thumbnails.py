@@ -11,7 +11,7 @@ from PIL import Image
 MAX_SIDE = 320
 """Pixels of the longer side."""
 MAX_BYTES = 24_000
-"""Of an encoded picture; base64 makes a third more of it."""
+"""Bytes of an encoded picture; base64 makes a third more of it."""
 
 _ATTEMPTS = ((1.0, 84), (1.0, 68), (0.75, 64), (0.55, 56), (0.4, 48), (0.25, 40))
 """Part of the side and JPEG quality, in order, until the picture is small enough; noise needs the later ones."""

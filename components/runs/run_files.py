@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from ...schemas import tables
 from ...schemas.accounting import Committed, SampleFiles
 from ...schemas.errors import ConfigError, TablesError
-from ...schemas.shards import ByteRange, Shard
+from ...schemas.files import StoredFile
+from ...schemas.shards import ByteRange
 from ..runtime import prefetch
 from ..storage import filesystems, parquet_files
 from . import config_difference, shard_ranges
@@ -29,23 +30,29 @@ _RUN_ID = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Place:
+    """Where the tables of a run, or of an analysis, are."""
+
+    output: str
+    eval_date: str
+    run_id: str
+
+    def folder(self, table: str) -> str:
+        """The folder of the rows of a table."""
+        return tables.partition(self.output, table, self.eval_date, self.run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Run(Place):
     """A run and its place. The fingerprints say what made it: files of another config are not mixed in.
 
     `scoring` is what `config_fingerprint` is of, as JSON, to show what differs.
     """
 
-    output: str
-    eval_date: str
-    run_id: str
     config_fingerprint: str
     model_fingerprint: str
     scoring: str = "{}"
     transform_fingerprint: str | None = None
-
-    def folder(self, table: str) -> str:
-        """Folder of this run's rows of a table."""
-        return tables.partition(self.output, table, self.eval_date, self.run_id)
 
 
 def path_hash(shard_path: str) -> str:
@@ -110,7 +117,7 @@ def read_all(paths: Iterable[str]) -> Iterator[tuple[str, list[ShardRecord]]]:
     def read(path: str) -> tuple[str, list[ShardRecord]]:
         return path, read_shard_records(path)
 
-    return prefetch.ordered_map(read, paths, threads=FOOTER_THREADS, ahead=4 * FOOTER_THREADS)
+    return prefetch.ordered_map(read, paths, threads=FOOTER_THREADS, ahead=4 * FOOTER_THREADS, name="footers")
 
 
 def _metadata(path: str) -> pq.FileMetaData:
@@ -144,11 +151,21 @@ def committed(path: str, run: Run, n_classes: int) -> list[Committed]:
 def accounts(records: Iterable[ShardRecord], path: str) -> list[Committed]:
     """What the records of a sample file say of its units."""
     return [
-        Committed(r.shard, path, r.records, r.scored, r.failed, r.cut_short, r.size_bytes, r.range) for r in records
+        Committed(
+            shard=record.shard,
+            path=path,
+            records=record.records,
+            scored=record.scored,
+            failed=record.failed,
+            cut_short=record.cut_short,
+            size_bytes=record.size_bytes,
+            range=record.range,
+        )
+        for record in records
     ]
 
 
-def list_samples(run: Run) -> SampleFiles:
+def list_samples(run: Place) -> SampleFiles:
     """The committed sample files of a run. Only those of several units are looked into.
 
     Raises:
@@ -172,19 +189,19 @@ def list_samples(run: Run) -> SampleFiles:
     return SampleFiles(files, holders, tuple(file.path for name, file in found.items() if name not in counting))
 
 
-def listed(run: Run) -> dict[str, Shard]:
+def listed(run: Place) -> dict[str, StoredFile]:
     """Every file below the samples of a run, by name."""
-    return {shard.path.rpartition("/")[2]: shard for shard in filesystems.below(run.folder("samples"), "*.parquet")}
+    return {file.path.rpartition("/")[2]: file for file in filesystems.below(run.folder("samples"), "*.parquet")}
 
 
-def sample_files(run: Run) -> dict[str, Shard]:
+def sample_files(run: Place) -> dict[str, StoredFile]:
     """The committed sample files of a run that count, by name."""
     return dict(list_samples(run).files)
 
 
-def sample_paths(run: Run) -> Iterator[str]:
+def sample_paths(run: Place) -> Iterator[str]:
     """Paths of the committed sample files of a run."""
-    return (shard.path for shard in sample_files(run).values())
+    return (file.path for file in sample_files(run).values())
 
 
 def check_run_id(run_id: str) -> str:
@@ -203,22 +220,22 @@ def check_run_id(run_id: str) -> str:
 def find_eval_date(output: str, run_id: str) -> str | None:
     """The date under which a run id stands already, None if it does not."""
     files = filesystems.below(f"{output.rstrip('/')}/samples", f"eval_date=*/run_id={run_id}/*.parquet")
-    dates = {shard.path.split("/")[-3].removeprefix("eval_date=") for shard in files}
+    dates = {file.path.split("/")[-3].removeprefix("eval_date=") for file in files}
     if len(dates) > 1:
         msg = f"run {run_id!r} is there under several dates, {sorted(dates)}; use another --run-id"
         raise TablesError(msg)
     return dates.pop() if dates else None
 
 
-def write_table(table: pa.Table, run: Run, name: str, file: str) -> str:
-    """Write a whole table of a run as one file, committed when it is whole; returns its path."""
-    return write_tables([table], table.schema, run, name, file)
+def write_table(table: pa.Table, place: Place, name: str, file: str) -> str:
+    """Write a whole table of a run or an analysis as one file, committed when it is whole; returns its path."""
+    return write_tables([table], table.schema, place, name, file)
 
 
-def write_tables(parts: Iterable[pa.Table], schema: pa.Schema, run: Run, name: str, file: str) -> str:
-    """Write a table of a run that comes in parts as one file, committed when it is whole; returns its path."""
-    path = f"{run.folder(name)}/{file}"
-    schema = tables.with_metadata(schema, run.run_id)
+def write_tables(parts: Iterable[pa.Table], schema: pa.Schema, place: Place, name: str, file: str) -> str:
+    """Write a table that comes in parts as one file, committed when it is whole; returns its path."""
+    path = f"{place.folder(name)}/{file}"
+    schema = tables.with_metadata(schema, place.run_id)
     with filesystems.committing(path) as out, parquet_files.writer(out, schema) as writer:
         for group in parquet_files.in_groups(part.replace_schema_metadata(schema.metadata) for part in parts):
             writer.write_table(group)

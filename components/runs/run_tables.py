@@ -14,7 +14,7 @@ from ...schemas import tables
 from ...schemas.errors import TablesError
 from ..storage import filesystems, parquet_files
 from . import run_files
-from .run_files import Run
+from .run_files import Place, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,10 @@ def finished_runs(output: str) -> list[FinishedRun]:
     return sorted(found, key=lambda past: (past.finished, past.run_id), reverse=True)
 
 
-def read(run: Run, table: str, slices: Collection[str] | None = None) -> pa.Table:
-    """A table of a run that has the same columns whatever the config, or those of its rows that are of some slices."""
+def read(place: Place, table: str, slices: Collection[str] | None = None) -> pa.Table:
+    """A table with fixed columns of a run or an analysis, or those of its rows that are of some slices."""
     schema = tables.FIXED[table]
-    files = filesystems.below(run.folder(table), "*.parquet")
+    files = filesystems.below(place.folder(table), "*.parquet")
     parts = [_read_file(file.path, schema, slices) for file in files]
     return pa.concat_tables(parts) if parts else schema.empty_table()
 
@@ -64,7 +64,7 @@ def _read_file(path: str, schema: pa.Schema, slices: Collection[str] | None = No
     return parquet_files.with_schema(rows, schema)
 
 
-def scored_classes(run: Run) -> tuple[int, ...]:
+def scored_classes(run: Place) -> tuple[int, ...]:
     """Ids of the classes that a run has scored.
 
     Raises:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from ...schemas import tables
 from ..storage import filesystems, parquet_files, storage_errors
-from .run_files import Run
+from .run_files import Place
 
 FILE = "part-0.parquet"
 _HIDDEN = f".{FILE}.before"
@@ -22,7 +22,7 @@ _ASIDE = f".{FILE}.aside"
 """Only files were moved: it is still the row of the tables beside it."""
 
 
-def read(run: Run) -> dict[str, Any] | None:
+def read(run: Place) -> dict[str, Any] | None:
     """The row, hidden or not, with NULL where an older version wrote nothing; None if the run was never finished."""
     for name in (FILE, _ASIDE, _HIDDEN, FILE):  # another process may move it from name to name meanwhile
         path = f"{run.folder('runs')}/{name}"
@@ -33,12 +33,12 @@ def read(run: Run) -> dict[str, Any] | None:
     return None
 
 
-def stands(run: Run) -> bool:
+def stands(run: Place) -> bool:
     """Whether the run is finished: its row is there, or set aside."""
     return any(filesystems.exists(f"{run.folder('runs')}/{name}") for name in (FILE, _ASIDE))
 
 
-def hide(run: Run) -> None:
+def hide(run: Place) -> None:
     """Take the row from its readers before anything of the run changes."""
     if filesystems.exists(f"{run.folder('runs')}/{FILE}"):
         filesystems.delete(f"{run.folder('runs')}/{_ASIDE}")
@@ -46,26 +46,26 @@ def hide(run: Run) -> None:
     _rename(run, FILE, _HIDDEN)
 
 
-def set_aside(run: Run) -> None:
+def set_aside(run: Place) -> None:
     """Take the row from its readers while files of a finished run are merged, until `put_back`."""
     if filesystems.exists(f"{run.folder('runs')}/{FILE}"):
         forget_hidden(run)
     _rename(run, FILE, _ASIDE)
 
 
-def put_back(run: Run) -> None:
+def put_back(run: Place) -> None:
     """Give readers the row that was set aside, if one was."""
     _rename(run, _ASIDE, FILE)
 
 
-def _rename(run: Run, name: str, new: str) -> None:
+def _rename(run: Place, name: str, new: str) -> None:
     folder = run.folder("runs")
     if filesystems.exists(f"{folder}/{name}"):
         with storage_errors.writing(folder), suppress(FileNotFoundError):  # another process was faster
             filesystems.rename(f"{folder}/{name}", f"{folder}/{new}")
 
 
-def forget_hidden(run: Run) -> None:
+def forget_hidden(run: Place) -> None:
     """The row stands: those before it are needed no more."""
     for name in (_HIDDEN, _ASIDE):
         filesystems.delete(f"{run.folder('runs')}/{name}")
@@ -75,7 +75,7 @@ VERSIONED = ("dicebeam", "tensorflow", "apache-beam", "tfrecord-lite", "pyarrow"
 
 
 def versions(*also: str) -> str:
-    """Of what the numbers depend on, as JSON."""
+    """The versions of what the numbers depend on, as JSON."""
     found = {"python": platform.python_version()}
     for name in (*VERSIONED, *also):
         found[name] = importlib.metadata.version(name)

@@ -34,7 +34,7 @@ class Piece(Protocol):
 
     @property
     def size_bytes(self) -> int:
-        """Of the whole input file."""
+        """Size of the whole input file."""
 
     @property
     def records(self) -> int:

@@ -51,7 +51,7 @@ def _fields(record: ShardRecord) -> dict[str, Any]:
 
 
 def encode_all(records: Sequence[ShardRecord]) -> dict[bytes, bytes]:
-    """Of several units of one run, as Parquet key-value metadata; what they share is there once."""
+    """Several units of one run as Parquet key-value metadata; what they share is there once."""
     each = [_fields(record) for record in records]
     shared = {name: each[0][name] for name in _OF_THE_RUN if name in each[0]}
     shards = [{name: value for name, value in fields.items() if name not in _OF_THE_RUN} for fields in each]

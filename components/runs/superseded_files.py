@@ -2,10 +2,10 @@
 
 from ..storage import filesystems
 from . import run_files, shard_ranges
-from .run_files import Run
+from .run_files import Place
 
 
-def find(run: Run) -> list[str]:
+def find(run: Place) -> list[str]:
     """Paths of sample files, and of failures files, whose units another file holds already.
 
     The failures of a unit are in the file that is named as the one with its samples: it counts alone. A unit that has
@@ -28,7 +28,7 @@ def _shard(name: str) -> str | None:
     return found and found[0]
 
 
-def delete(run: Run) -> None:
+def delete(run: Place) -> None:
     """Delete them; the `runs` row must be hidden, because readers see rows twice until it is done."""
     for path in find(run):
         filesystems.delete(path)

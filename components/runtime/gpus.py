@@ -74,7 +74,7 @@ def missing() -> str:
         f"expected a GPU on {platform.node()} (--require-gpu), but TensorFlow {tf.__version__} sees only "
         f"{_names(tf.config.list_physical_devices())}: "
         f"{reason(built_with_cuda=tf.test.is_built_with_cuda(), visible=os.environ.get(VISIBLE), driver=_driver())}. "
-        "Mend that and use the same --run-id, or leave --require-gpu away to score on the CPU"
+        "Fix that and use the same --run-id, or leave --require-gpu out to score on the CPU"
     )
 
 

@@ -9,13 +9,13 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def ordered_map(function: Callable[[A], B], items: Iterable[A], *, threads: int, ahead: int) -> Iterator[B]:
+def ordered_map(function: Callable[[A], B], items: Iterable[A], *, threads: int, ahead: int, name: str) -> Iterator[B]:
     """`map`, but the next `ahead` results are computed in threads while the consumer is busy.
 
     An error of the function or of the items is raised at its place. If the consumer stops early, what has not
-    begun is dropped.
+    begun is dropped. The threads are called by `name`, so that a stack trace of a process says what they do.
     """
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="dicebeam-decode")
+    pool = ThreadPoolExecutor(threads, thread_name_prefix=f"dicebeam-{name}")
     pending: deque[Future[B]] = deque()
     try:
         for future in _futures(pool, function, items):

@@ -2,10 +2,9 @@
 
 Readers of finished runs see every row once at any moment, because the `runs` row is aside meanwhile. The moment that
 counts is the rename of a merged sample file: before it the originals hold the shards, after it they are leftovers.
-Whatever kills it, the same command, `evaluate` or `summarize` goes on from there.
+Whatever kills it, the same command, `evaluate` or `summarize` resumes from there.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,9 +13,9 @@ import pyarrow.parquet as pq
 
 from ...schemas import tables
 from ...schemas.errors import UnfinishedRunError
-from ...schemas.shards import Shard
+from ...schemas.files import StoredFile
 from ..runs import run_files, runs_row, shard_ranges, superseded_files
-from ..runs.run_files import Run
+from ..runs.run_files import Place, Run
 from ..runs.shard_records import ShardRecord, encode_all
 from ..storage import filesystems, parquet_files
 from . import merged_rows
@@ -43,8 +42,8 @@ class Source:
 class Compacted:
     """The sample files of a run before and after."""
 
-    before: tuple[Shard, ...]
-    after: tuple[Shard, ...]
+    before: tuple[StoredFile, ...]
+    after: tuple[StoredFile, ...]
 
 
 def groups(sources: Sequence[Source]) -> list[list[Source]]:
@@ -63,11 +62,11 @@ def groups(sources: Sequence[Source]) -> list[list[Source]]:
     return [group for group in found if len(group) > 1]
 
 
-def compact(run: Run) -> Compacted:
-    """Merge the files of a finished run, or go on where that was interrupted.
+def compact(run: Place) -> Compacted:
+    """Merge the files of a finished run, or resume where that was interrupted.
 
     Args:
-        run: its fingerprints are not looked at.
+        run: where it is.
 
     Raises:
         UnfinishedRunError: if the run has no `runs` row, or not the samples that the row counts.
@@ -86,11 +85,11 @@ def compact(run: Run) -> Compacted:
     return Compacted(before, tuple(run_files.listed(run).values()))
 
 
-def _sources(run: Run) -> list[Source]:
+def _sources(run: Place) -> list[Source]:
     return [Source(path, tuple(records)) for path, records in run_files.read_all(run_files.sample_paths(run))]
 
 
-def _check_finished(run: Run, sources: Sequence[Source]) -> None:
+def _check_finished(run: Place, sources: Sequence[Source]) -> None:
     row = runs_row.read(run) if runs_row.stands(run) else None
     if row is None:
         msg = f"run {run.run_id!r} is not finished: it has no row in `runs`, so its files may still change"
@@ -106,7 +105,7 @@ def _check_finished(run: Run, sources: Sequence[Source]) -> None:
         raise UnfinishedRunError(msg)
 
 
-def _merge(run: Run, sources: Sequence[Source]) -> None:
+def _merge(run: Place, sources: Sequence[Source]) -> None:
     """One file of samples and one of failures in the place of many; failures first, as everywhere."""
     records = sorted((record for source in sources for record in source.records), key=shard_ranges.order)
     _check_sources(run, sources, records[0])
@@ -126,16 +125,17 @@ def _merge(run: Run, sources: Sequence[Source]) -> None:
         filesystems.delete(path)
 
 
-def _check_sources(run: Run, sources: Sequence[Source], record: ShardRecord) -> None:
+def _check_sources(run: Place, sources: Sequence[Source], record: ShardRecord) -> None:
     """Hold that files have the rows they say, and are of one config, model and transform."""
     names = ("config_fingerprint", "model_fingerprint", "scoring", "transform_fingerprint")
     fingerprints = {name: getattr(record, name) for name in names}
+    scored_by = Run(run.output, run.eval_date, run.run_id, **fingerprints)
     for source in sources:
-        run_files.committed(source.path, dataclasses.replace(run, **fingerprints), len(record.class_ids))
+        run_files.committed(source.path, scored_by, len(record.class_ids))
 
 
 def _write(
-    run: Run,
+    run: Place,
     path: str,
     schema: pa.Schema,
     parts: Sequence[Part],

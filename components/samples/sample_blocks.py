@@ -1,6 +1,5 @@
 """Committed sample files, read back as blocks of samples."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -15,8 +14,7 @@ from ..statistics import sample_sums, slicing
 from ..statistics.hashing import id_hashes
 from ..statistics.slicing import SliceSpec
 from ..storage import filesystems
-
-ROWS_A_READ = 1 << 19
+from . import whole_samples
 
 _PIXELS = ("true_positives", "false_positives", "false_negatives")
 _SOFT = ("soft_intersection", "soft_predicted", "soft_predicted_sq")
@@ -64,17 +62,9 @@ def read_blocks(path: str, columns: Sequence[str], cluster: str | None, n_classe
         n_classes: scored classes.
     """
     wanted = list(dict.fromkeys(["sample_id", *columns, *([cluster] if cluster else []), *_PIXELS, *_SOFT, *_WHOLE]))
-    left: pa.Table | None = None
     with filesystems.reading(path) as opened:
-        file = pq.ParquetFile(opened)
-        # group by group, because the writer bounds the text of a group, and a batch of rows may span many
-        groups = (file.iter_batches(ROWS_A_READ, [i], wanted) for i in range(file.num_row_groups))
-        for part in itertools.chain.from_iterable(groups):
-            rows = pa.table(part) if left is None else pa.concat_tables([left, pa.table(part)])
-            whole = rows.num_rows - rows.num_rows % n_classes  # a group may end within a sample
-            left = rows.slice(whole)
-            if whole:
-                yield _block(rows.slice(0, whole), columns, cluster, n_classes)
+        for rows in whole_samples.read(pq.ParquetFile(opened), n_classes, wanted):
+            yield _block(rows, columns, cluster, n_classes)
 
 
 def sliced(block: ReadBlock, spec: SliceSpec) -> Iterator[tuple[str, SampleBlock]]:
@@ -94,7 +84,7 @@ def _block(rows: pa.Table, columns: Sequence[str], cluster: str | None, n_classe
     def by_class(name: str) -> NDArray[Any]:
         return np.asarray(rows[name].to_numpy().reshape(-1, n_classes))
 
-    firsts = rows.take(pa.array(np.arange(0, rows.num_rows, n_classes)))
+    firsts = rows.take(whole_samples.firsts(rows, n_classes))
     tp, fp, fn = (by_class(name) for name in _PIXELS)
     sums = SampleSums(
         tp, tp + fp, tp + fn, *(by_class(name) for name in _SOFT), *(firsts[name].to_numpy() for name in _WHOLE)

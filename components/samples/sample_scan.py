@@ -1,6 +1,5 @@
 """The rows of `samples` file by file, a block of whole samples at a time, for what looks at every sample once."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,8 +15,10 @@ from ..runs import run_files, shard_records
 from ..runs.run_files import Run
 from ..statistics.hashing import id_hashes, mixed
 from ..storage import filesystems
+from . import whole_samples
 
-ROWS_A_READ = 1 << 17
+ROWS_OF_EVERY_COLUMN = 1 << 17
+"""Rows in memory at once, with all their text."""
 _KEYS = ("sample_id", "shard", "record")
 _COUNTS = ("false_positives", "false_negatives")
 
@@ -67,7 +68,7 @@ class ScanBlock:
         return self.rows.take(pa.array(range(first, first + len(self.names))))
 
     def _firsts(self, name: str) -> pa.ChunkedArray:
-        return self.rows[name].take(pa.array(np.arange(0, self.rows.num_rows, len(self.names))))
+        return self.rows[name].take(whole_samples.firsts(self.rows, len(self.names)))
 
 
 def blocks(run: Run, columns: Sequence[str] | None = None) -> Iterator[ScanBlock]:
@@ -107,15 +108,8 @@ def _file_blocks(path: str, columns: Sequence[str] | None) -> Iterator[ScanBlock
     with filesystems.reading(path) as opened:
         file = pq.ParquetFile(opened)
         n_classes = _classes(file.metadata, path)
-        left: pa.Table | None = None
-        groups = (file.iter_batches(ROWS_A_READ, [i], wanted) for i in range(file.num_row_groups))
-        for part in itertools.chain.from_iterable(groups):
-            rows = pa.table(part) if left is None else pa.concat_tables([left, pa.table(part)])
-            whole = rows.num_rows - rows.num_rows % n_classes  # a group may end within a sample
-            left = rows.slice(whole)
-            if whole:
-                names = tuple(rows["class_name"].slice(0, n_classes).to_pylist())
-                yield ScanBlock(rows.slice(0, whole), names)
+        for rows in whole_samples.read(file, n_classes, wanted, ROWS_OF_EVERY_COLUMN):
+            yield ScanBlock(rows, tuple(rows["class_name"].slice(0, n_classes).to_pylist()))
 
 
 def slice_columns(rows: pa.Table) -> list[str]:

@@ -119,18 +119,18 @@ class ShardFiles:
             raise TablesError(msg)
         run, unit = self._settings.run, self._unit
         record = ShardRecord(
-            unit.path,
-            unit.size_bytes,
-            records,
-            self._scored,
-            self._failed,
-            run.config_fingerprint,
-            run.model_fingerprint,
-            self._cut_short,
-            self._settings.class_ids,
-            run.scoring,
-            unit.range,
-            run.transform_fingerprint,
+            shard=unit.path,
+            size_bytes=unit.size_bytes,
+            records=records,
+            scored=self._scored,
+            failed=self._failed,
+            config_fingerprint=run.config_fingerprint,
+            model_fingerprint=run.model_fingerprint,
+            cut_short=self._cut_short,
+            class_ids=self._settings.class_ids,
+            scoring=run.scoring,
+            range=unit.range,
+            transform_fingerprint=run.transform_fingerprint,
         )
         self._write_samples(before=records + (unit.range.first_record if unit.range else 0))
         self._write_failures()

@@ -26,7 +26,7 @@ def of_rows(ids: NDArray[np.uint64], sums: SampleSums, class_ids: Iterable[int])
 
 
 def of_data(ids: NDArray[np.uint64], sums: SampleSums, class_ids: Iterable[int]) -> str:
-    """The same of what is true: ids, true pixels of each class, all and ignored pixels."""
+    """Digest of what is true: ids, true pixels of each class, all and ignored pixels."""
     return _digest(ids, sums, class_ids, (sums.actual,))
 
 

@@ -10,7 +10,7 @@ HASH = np.dtype("<u8")
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 """The step of SplitMix64."""
 BUCKETS = 64
-"""Of hashes that are compared: enough for every worker, few enough for small files."""
+"""Buckets of hashes that are compared: enough for every worker, few enough for small files."""
 
 
 def id_hashes(ids: Iterable[bytes]) -> NDArray[np.uint64]:

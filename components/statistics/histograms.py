@@ -46,6 +46,6 @@ def quantiles(counts: NDArray[np.int64], levels: Sequence[float]) -> NDArray[np.
 
 
 def bins(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The same in `BINS` equal bins, `[C, BINS]`; a value on a limit is in the upper one, 1 is in the last."""
+    """Counts in `BINS` equal bins, `[C, BINS]`; a value on a limit is in the upper one, 1 is in the last."""
     edges = np.arange(BINS) * (STEPS // BINS)
     return np.add.reduceat(counts, edges, axis=1)

@@ -74,7 +74,7 @@ _ROUNDING = 1e-14
 
 
 def of_rates(found: Difference) -> Difference:
-    """The same with the least standard error that a difference of rates can honestly have, 1 / (n + 2).
+    """A difference with the least standard error that a difference of rates can honestly have, 1 / (n + 2).
 
     Where no sample changes its state, no replicate does; yet some could at n samples. Half a sample more in each cell
     of the paired table gives that error (Agresti and Min 2005, "Simple improved confidence intervals for comparing

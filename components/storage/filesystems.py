@@ -22,7 +22,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from ...schemas.errors import StorageError
-from ...schemas.shards import Shard
+from ...schemas.files import StoredFile
 from . import object_stores, storage_errors
 
 READ_BUFFER_BYTES = 1 << 20
@@ -45,20 +45,20 @@ def absolute(path: str) -> str:
     return path if is_remote(path) else os.path.abspath(Path(path).expanduser())  # noqa: PTH100 - "..", not links
 
 
-def match(pattern: str) -> list[Shard]:
+def match(pattern: str) -> list[StoredFile]:
     """Files that match a glob, with their sizes, sorted by path; `*` stays inside a folder, `/**/` is any depth.
 
     Local folders that are links are followed, which Beam's own listing does not do.
     """
     if is_remote(pattern):
-        found = [Shard(each.path, each.size_bytes) for each in object_stores.listed(pattern)]
+        found = [StoredFile(each.path, each.size_bytes) for each in object_stores.listed(pattern)]
     else:
         paths = (Path(path) for path in glob.iglob(absolute(pattern), recursive=True))  # noqa: PTH207 - follows links
-        found = [Shard(str(path), path.stat().st_size) for path in paths if path.is_file()]
-    return sorted(found, key=lambda shard: shard.path)
+        found = [StoredFile(str(path), path.stat().st_size) for path in paths if path.is_file()]
+    return sorted(found, key=lambda file: file.path)
 
 
-def below(folder: str, pattern: str) -> list[Shard]:
+def below(folder: str, pattern: str) -> list[StoredFile]:
     """Files below a folder that match a glob; `*`, `?` and `[` in the folder's own name mean themselves."""
     return match(f"{glob.escape(folder.rstrip('/'))}/{pattern}")
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 ROWS_A_GROUP = 1 << 17
 """About what DuckDB takes at a time, and 7 MB of `samples`."""
 BYTES_A_GROUP = 256 << 20
-"""Of rows in memory: 131,072 rows with long text would be gigabytes."""
+"""Bytes of rows in memory: 131,072 rows with long text would be gigabytes."""
 
 _COMPRESSION, _LEVEL = "zstd", 1
 _REPEATED = {"class_id", "pixels", "ignored_pixels", "bin", "low", "high", "replicate"}

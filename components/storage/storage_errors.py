@@ -25,7 +25,7 @@ REMOTE = (BeamIOError, S3ClientError, GoogleAPIError, GoogleAuthError, DataCorru
 
 _NOT_FOUND = 404
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_LOCAL_REMEDY = "free space there or mend its permissions, then try again"
+_LOCAL_REMEDY = "free space there or fix its permissions, then try again"
 _REMEDY = (
     "see that the bucket is there, and that the credentials may read, list, write and delete in it, then try again"
 )

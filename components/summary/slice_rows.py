@@ -55,7 +55,7 @@ def class_statistics(sums: NDArray[np.float64]) -> dict[str, NDArray[np.float64]
 
 
 def foreground_statistics(sums: NDArray[np.float64], foreground: Sequence[int]) -> dict[str, NDArray[np.float64]]:
-    """The same of the foreground classes together, of sums `[..., C, statistics]`.
+    """Metrics of the foreground classes together, of sums `[..., C, statistics]`.
 
     Means are over the classes whose mean is defined, pooled values and rates are of their summed counts.
     """

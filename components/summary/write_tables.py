@@ -96,7 +96,7 @@ def run_row(settings: TableSettings, counted: Counted, finished: datetime) -> di
 def write(settings: TableSettings, counted: Counted, slices: Iterable[SliceTables]) -> str:
     """Write the tables of a finished run, the `runs` row last; returns its path.
 
-    A row of before is hidden first, so that it never stands beside tables that are not of it.
+    An earlier row is hidden first, so that it never stands beside tables that are not of it.
 
     Raises:
         AccountingError: if a shard is missing or a record unaccounted for; nothing is written then.

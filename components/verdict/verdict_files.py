@@ -1,7 +1,6 @@
 """The files of a verdict: the `verdicts` table, JSON, JUnit XML, Markdown, and the blessing, which comes last."""
 
 from dataclasses import asdict
-from datetime import datetime
 
 import pyarrow as pa
 
@@ -55,16 +54,6 @@ def _storable(values: dict[str, object]) -> dict[str, object]:
         name: value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
         for name, value in values.items()
     }
-
-
-def bless(run: Run, now: datetime) -> str:
-    """Bless a run by hand, whatever the gate says of it; returns the path of the mark."""
-    return blessing.grant(run, "hand", now)
-
-
-def blessings(output: str) -> list[blessing.Blessing]:
-    """Every blessed run, the last blessed first."""
-    return blessing.listed(output)
 
 
 def read(run: Run) -> GateVerdict | None:

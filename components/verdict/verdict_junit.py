@@ -21,8 +21,8 @@ def text(verdict: GateVerdict) -> str:
     """The XML document."""
     cases = [
         *_run_case(verdict),
-        *(_case(check) for check in words.gravest_first(verdict.checks)),
-        *(_case(check, "drift", verdict.drift_says) for check in words.gravest_first(verdict.drift)),
+        *(_case(check) for check in words.worst_first(verdict.checks)),
+        *(_case(check, "drift", verdict.drift_says) for check in words.worst_first(verdict.drift)),
     ]
     outcomes = [child.tag for case in cases for child in case]
     suite = ET.Element(

@@ -32,7 +32,7 @@ _JOINER = "\u2060"
 
 def text(verdict: GateVerdict) -> str:
     """The page."""
-    checks = words.gravest_first(verdict.checks)
+    checks = words.worst_first(verdict.checks)
     grave = [check for check in checks if not words.passed(check)]
     fine = [check for check in checks if words.passed(check)]
     parts = [
@@ -102,7 +102,7 @@ def _drift(verdict: GateVerdict) -> str:
     """The checks of the data, in a block of their own: they are not of the model."""
     if not verdict.drift:
         return ""
-    checks = words.gravest_first(verdict.drift)
+    checks = words.worst_first(verdict.drift)
     grave, fine = ([c for c in checks if words.passed(c) == passed] for passed in (False, True))
     says = "" if verdict.drift_says is None else f"- {prose(verdict.drift_says)}"
     parts = ["**Of the data**", says, _table(grave), _folded(fine)]

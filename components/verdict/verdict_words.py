@@ -11,8 +11,8 @@ from ..wording import numbers
 _ORDER = (*EXIT_CODES, SKIPPED)
 
 
-def gravest_first(checks: Iterable[CheckVerdict]) -> list[CheckVerdict]:
-    """The checks by the gravity of their verdict, skipped ones last; in the config's order within each."""
+def worst_first(checks: Iterable[CheckVerdict]) -> list[CheckVerdict]:
+    """The checks by the severity of their verdict, skipped ones last; in the config's order within each."""
     return sorted(checks, key=lambda check: _ORDER.index(check.verdict))
 
 
@@ -75,7 +75,7 @@ def accounting(verdict: GateVerdict) -> str:
 
 
 def compared(verdict: GateVerdict) -> str | None:
-    """Of which samples the differences are, None where both runs have the same."""
+    """Which samples the differences are of, None where both runs have the same."""
     if verdict.common_samples is None and not verdict.lost and not verdict.added:
         return None
     common = "" if verdict.common_samples is None else f"compared on {verdict.common_samples:,} common samples; "

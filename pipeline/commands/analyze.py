@@ -12,7 +12,7 @@ from .arguments import ConfigPath, Overrides, Verbose
 
 if TYPE_CHECKING:
     from ...schemas.config.config import Config
-    from ..console.dataset_console import Analysis
+    from ..console.dataset_console import AnalysisTables
 
 
 def analyze(
@@ -37,7 +37,7 @@ def analyze(
             raise typer.Exit(terminal.INVALID)
 
 
-def run_analysis(settings: "Config", run_id: str | None, flags: Sequence[str], *, verbose: bool) -> "Analysis":
+def run_analysis(settings: "Config", run_id: str | None, flags: Sequence[str], *, verbose: bool) -> "AnalysisTables":
     """Analyze the examples of a config and say so on standard error; returns the tables.
 
     Raises:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...schemas.errors import ConfigError, ModelError
+from ..console import command_lines
 from . import library_output, terminal
 from .arguments import ConfigPath, Overrides, RequireGpu, Verbose, with_gpu
 
@@ -19,7 +20,7 @@ def evaluate(
     context: typer.Context,
     config: ConfigPath,
     overrides: Overrides = None,
-    run_id: Annotated[str | None, typer.Option(help="Name the run, or go on with an interrupted one.")] = None,
+    run_id: Annotated[str | None, typer.Option(help="Name the run, or resume an interrupted one.")] = None,
     require_gpu: RequireGpu = False,  # noqa: FBT002
     verbose: Verbose = False,  # noqa: FBT002
 ) -> None:
@@ -46,12 +47,12 @@ def run_evaluation(
     """Run an evaluation and say so on standard error; returns what became of it, and a note on its files.
 
     Args:
-        config: path of the config, and overrides of its keys: as they were given, to say with which command to go on.
+        config: path of the config, and overrides of its keys: as they were given, to say with which command to resume.
         overrides: `key=value`.
         settings: the config.
         run_id: of a new run or of one that was begun; None for a new one.
         flags: Beam's.
-        command: that goes on with an interrupted run.
+        command: that resumes an interrupted run.
         verbose: whether the workers' logs are shown.
 
     Raises:
@@ -82,7 +83,7 @@ def run_evaluation(
         raise  # the same command would fail again
     except BaseException as error:
         what = "interrupted; " if isinstance(error, KeyboardInterrupt) else ""
-        again = printing.again(config, overrides, plan.run.run_id, flags, command)
+        again = command_lines.to_resume(config, overrides, plan.run.run_id, flags, command)
         terminal.say(f"{what}finished shards are kept; {again}")
         raise
     files = list(run_files.sample_files(plan.run).values())

@@ -1,6 +1,5 @@
 """The commands of the gate: `gate`, `nightly` and `report`."""
 
-import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from ...schemas.errors import ConfigError
 from ...schemas.verdict import GateVerdict
+from ..console import command_lines
 from . import library_output, terminal
 from .arguments import ConfigPath, Overrides, RequireGpu, Verbose, with_gpu
 
@@ -40,7 +40,8 @@ def gate(
             _bless(settings, bless, context.obj)
             return
         verdict = _judge(config, settings, run_id, baseline, context.obj)
-        terminal.say(f"for a page with pictures: {_report_command(config, overrides, verdict.run_id)}")
+        page = command_lines.with_config("report", config, overrides, "--run-id", verdict.run_id)
+        terminal.say(f"for a page with pictures: {page}")
         raise typer.Exit(verdict.exit_code)
 
 
@@ -48,7 +49,7 @@ def nightly(
     context: typer.Context,
     config: ConfigPath,
     overrides: Overrides = None,
-    run_id: Annotated[str | None, typer.Option(help="Name the run, or go on with an interrupted one.")] = None,
+    run_id: Annotated[str | None, typer.Option(help="Name the run, or resume an interrupted one.")] = None,
     baseline: Baseline = None,
     require_gpu: RequireGpu = False,  # noqa: FBT002
     verbose: Verbose = False,  # noqa: FBT002
@@ -56,7 +57,6 @@ def nightly(
     """Evaluate, analyze if gate.drift asks for it, judge, report; one exit code. Flags after -- go to Beam."""
     with terminal.exits(verbose=verbose):
         from ..config import config_file
-        from ..console import run_console as printing
         from ..nightly import verdict as gating
         from . import analyze, evaluate
 
@@ -68,10 +68,10 @@ def nightly(
         )
         terminal.show(terminal.console(), outcome, settings, note)
         if settings.gate.drift:
-            again = printing.again(config, overrides or (), outcome.run.run_id, context.obj, "nightly")
+            again = command_lines.to_resume(config, overrides, outcome.run.run_id, context.obj, "nightly")
             analyze.analyze_if_due(settings, outcome.run.run_id, context.obj, again, verbose=verbose)
         verdict = _judge(config, settings, outcome.run.run_id, baseline, context.obj)
-        again = _report_command(config, overrides, verdict.run_id)
+        again = command_lines.with_config("report", config, overrides, "--run-id", verdict.run_id)
         _report_or_say(settings, verdict.run_id, context.obj, again)
         raise typer.Exit(verdict.exit_code)
 
@@ -110,7 +110,7 @@ def _judge(
     verdict_console.show(terminal.console(), gated.verdict)
     terminal.say(f"wrote {written['summary'].rpartition('/')[0]}")
     if blessed_before and not blessing.is_blessed(run):
-        again = shlex.join(["dicebeam", "gate", config, "--bless", run.run_id])
+        again = command_lines.with_config("gate", config, (), "--bless", run.run_id)
         terminal.say(f"warning: run {run.run_id} was blessed, and is not any more; to bless it again by hand: {again}")
     return gated.verdict
 
@@ -118,11 +118,11 @@ def _judge(
 def _bless(settings: "Config", run_id: str, flags: Sequence[str]) -> None:
     from datetime import UTC, datetime
 
-    from ...components.verdict import verdict_files
+    from ...components.verdict import blessing
     from ..nightly import verdict as gating
 
     past, _ = gating.find_run(settings, run_id, flags)
-    path = verdict_files.bless(past.run, datetime.now(UTC))
+    path = blessing.grant(past.run, "hand", datetime.now(UTC))
     terminal.say(f"run {run_id} is blessed: {path}")
 
 
@@ -134,8 +134,3 @@ def _report_or_say(settings: "Config", run_id: str, flags: Sequence[str], again:
         terminal.say(f"wrote {reporting.write_report(settings, run_id, flags)}")
     except Exception as error:  # noqa: BLE001 - whatever it is, the verdict stands
         terminal.say(f"warning: the report is not written: {error}; to try again: {again}")
-
-
-def _report_command(config: str, overrides: Sequence[str] | None, run_id: str) -> str:
-    options = [part for override in overrides or () for part in ("--set", override)]
-    return shlex.join(["dicebeam", "report", config, *options, "--run-id", run_id])

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from ...schemas.errors import UnfinishedRunError
+from ..console import command_lines
 from . import library_output, terminal
 from .arguments import ConfigPath, Overrides, Verbose
 
@@ -12,24 +13,23 @@ from .arguments import ConfigPath, Overrides, Verbose
 def summarize(
     context: typer.Context,
     config: ConfigPath,
-    run_id: Annotated[str, typer.Option(help="The run whose tables are made again.")],
+    run_id: Annotated[str, typer.Option(help="The run whose tables are rebuilt.")],
     overrides: Overrides = None,
     verbose: Verbose = False,  # noqa: FBT002
 ) -> None:
-    """Make a run's tables again from its committed samples, without the model. Flags after -- go to Beam."""
+    """Rebuild a run's tables from its committed samples, without the model. Flags after -- go to Beam."""
     with terminal.exits(verbose=verbose):
         from ..config import config_file
 
         settings = config_file.load(config, overrides or ())
         library_output.set_logging(verbose=verbose)
-        from ..console import run_console as printing
         from ..plans import summary_plan
         from ..runner import run
 
         try:
             outcome = run.execute(summary_plan.make_plan(settings, run_id, context.obj))
         except UnfinishedRunError:
-            terminal.say(printing.again(config, overrides or (), run_id, context.obj))
+            terminal.say(command_lines.to_resume(config, overrides, run_id, context.obj))
             raise
         terminal.tell(terminal.console(), outcome, settings)
 
@@ -52,6 +52,6 @@ def compact(
         try:
             done = compacting.compact(settings, run_id, context.obj)
         except UnfinishedRunError:
-            terminal.say(printing.again(config, overrides or (), run_id, context.obj))
+            terminal.say(command_lines.to_resume(config, overrides, run_id, context.obj))
             raise
         terminal.say(f"run {run_id}: {printing.compacted(done)}")

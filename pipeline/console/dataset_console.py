@@ -11,22 +11,22 @@ from rich.table import Table
 from rich.text import Text
 
 from ...components.runs import accounting, run_tables
-from ...components.runs.run_files import Run
+from ...components.runs.analysis_files import Analysis
 from ...components.wording.visible_text import escaped, shown
 from ...schemas import datasets
 
 _SHOWN_ROWS = 10
-"""Of the sizes and of the slices, which can be as many as there are samples."""
+"""Rows shown of the sizes and of the slices, which can be as many as there are samples."""
 _SHOWN_FAILURES = 3
 _LINE = 2000
 _QUANTILES = ("min", "p01", "p25", "p50", "p75", "p99", "max")
 
 
 @dataclass(frozen=True, slots=True)
-class Analysis:
+class AnalysisTables:
     """A finished analysis: its `datasets` row and the rows of its other tables."""
 
-    run: Run
+    run: Analysis
     row: dict[str, Any]
     tables: dict[str, list[dict[str, Any]]]
 
@@ -36,13 +36,13 @@ class Analysis:
         return bool(self.row["status"] == accounting.DONE)
 
 
-def read(run: Run) -> Analysis:
+def read(run: Analysis) -> AnalysisTables:
     """The tables of a finished analysis."""
     found = {name: run_tables.read(run, name).to_pylist() for name in datasets.FIXED}
-    return Analysis(run, found["datasets"][0], found)
+    return AnalysisTables(run, found["datasets"][0], found)
 
 
-def show(console: Console, analysis: Analysis) -> None:
+def show(console: Console, analysis: AnalysisTables) -> None:
     """The end of an analysis: what the data are like, what failed, and where everything is."""
     tables = analysis.tables
     for table in (_channels(tables["dataset_channels"]), _classes(tables["dataset_classes"])):
@@ -62,7 +62,7 @@ def show(console: Console, analysis: Analysis) -> None:
         console.print(f"  {name:<18}{place}", highlight=False, emoji=False, soft_wrap=True)
 
 
-def summary(analysis: Analysis) -> str:
+def summary(analysis: AnalysisTables) -> str:
     """What was analyzed, in a line."""
     row, rate = analysis.row, analysis.row["samples_per_second"]
     speed = f" in {row['seconds']:.1f} s, {rate:,.1f} samples/s" if rate else ""

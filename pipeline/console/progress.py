@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a bar on a terminal, one line a minute in a log."""
+"""What a person sees while a run is at work: a bar on a terminal, one line a minute in a log."""
 
 import sys
 import threading

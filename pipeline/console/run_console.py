@@ -15,11 +15,12 @@ from ...components.wording import numbers
 from ...components.wording.visible_text import LONGEST, escaped, shown
 from ...schemas.slices import ALL
 from ...schemas.tables import OF_A_RUN
+from . import command_lines
 
 if TYPE_CHECKING:  # these would import TensorFlow, which `query` does not need
     from ...components.samples.compaction import Compacted
     from ...schemas.config.config import Config
-    from ...schemas.shards import Shard
+    from ...schemas.files import StoredFile
     from ..runner.run import Outcome
 
 _METRICS = {"pooled": "dice_pooled", "prec.": "precision_pooled", "recall": "recall_pooled"}
@@ -87,13 +88,12 @@ def show_outcome(console: Console, outcome: "Outcome", config: "Config") -> None
         )
 
 
-def compact_note(files: "Sequence[Shard]", config: str, overrides: Sequence[str], run_id: str) -> str | None:
+def compact_note(files: "Sequence[StoredFile]", config: str, overrides: Sequence[str], run_id: str) -> str | None:
     """Says with which command many small sample files become few, None where they are not."""
     count, nbytes = len(files), sum(file.size_bytes for file in files)
     if count <= MANY_FILES or nbytes >= SMALL_BYTES * count:
         return None
-    options = [part for override in overrides for part in ("--set", override)]
-    command = shlex.join(["dicebeam", "compact", config, *options, "--run-id", run_id])
+    command = command_lines.with_config("compact", config, overrides, "--run-id", run_id)
     return f"the run has {count:,} sample files of {nbytes / count / 1e3:,.0f} kB; to merge them: {command}"
 
 
@@ -103,17 +103,10 @@ def compacted(done: "Compacted") -> str:
     return f"{_files(done.before)} became {now}" if done.before != done.after else f"{now}, nothing to merge"
 
 
-def _files(files: "Sequence[Shard]") -> str:
+def _files(files: "Sequence[StoredFile]") -> str:
     nbytes = sum(file.size_bytes for file in files)
     size = f"{nbytes / 1e6:,.1f} MB" if nbytes >= 10**6 else f"{nbytes / 1e3:,.0f} kB"
     return f"{len(files):,} sample file{'s' * (len(files) != 1)} of {size}"
-
-
-def again(config: str, overrides: Sequence[str], run_id: str, flags: Sequence[str], command: str = "evaluate") -> str:
-    """Says with which command a run goes on."""
-    options = [part for override in overrides for part in ("--set", override)]
-    beam = ["--", *flags] if flags else []
-    return "to go on: " + shlex.join(["dicebeam", command, config, *options, "--run-id", run_id, *beam])
 
 
 def notes(outcome: "Outcome", config: "Config") -> list[str]:

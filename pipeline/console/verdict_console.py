@@ -1,4 +1,4 @@
-"""What the commands print of a verdict: readable in 80 columns, gravest first, the verdict itself as the last line."""
+"""What the commands print of a verdict: readable in 80 columns, worst first, the verdict itself as the last line."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -21,8 +21,8 @@ _FAILED = "red"
 
 
 def show(console: Console, verdict: GateVerdict) -> None:
-    """Print the checks, what was found by the gravest of them, the headline, reasons, and the verdict."""
-    checks = words.gravest_first(verdict.checks)
+    """Print the checks, what was found by the worst of them, the headline, reasons, and the verdict."""
+    checks = words.worst_first(verdict.checks)
     if checks:
         console.print(check_table(checks))
         _line(console, _hidden(checks))
@@ -47,7 +47,7 @@ def _show_drift(console: Console, verdict: GateVerdict) -> None:
     """The checks of the data, in a block of their own: they are not of the model."""
     if not verdict.drift:
         return
-    checks = words.gravest_first(verdict.drift)
+    checks = words.worst_first(verdict.drift)
     console.print()
     console.print(drift_table(checks))
     _line(console, _hidden(checks))

@@ -17,7 +17,8 @@ from ...components.dataset.measure_samples import MeasureSettings
 from ...components.dataset.write_dataset import DatasetSettings
 from ...components.reading import find_shards, first_records
 from ...components.runs import analysis_files, run_files
-from ...components.runs.run_files import Run, new_run_id
+from ...components.runs.analysis_files import Analysis
+from ...components.runs.run_files import new_run_id
 from ...components.runs.runs_row import versions
 from ...components.runtime import gpus
 from ...components.storage import filesystems
@@ -33,14 +34,14 @@ from . import table_settings
 from .model_settings import IMAGE, VOLUME, without_model
 
 OUTPUT_NAME = "image"
-"""Of the transformed feature, where the config does not name the model's input."""
+"""Name of the transformed feature, where the config does not name the model's input."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnalysisPlan:
     """An analysis that is ready to run."""
 
-    run: Run
+    run: Analysis
     shards: tuple[Shard, ...]
     graph: AnalysisSettings
     options: PipelineOptions
@@ -70,7 +71,7 @@ def planned(config: Config, run_id: str | None, flags: Sequence[str]) -> Iterato
 
 
 def _settings(
-    config: Config, run: Run, found: tuple[Shard, ...], temporary: str, runner: str, started: datetime
+    config: Config, run: Analysis, found: tuple[Shard, ...], temporary: str, runner: str, started: datetime
 ) -> AnalysisSettings:
     look = first_records.stored_images(found, without_model(config, IMAGE), without_model(config, VOLUME))
     transform = TransformSettings(look, config.input.name or OUTPUT_NAME, len(config.classes), temporary)
@@ -98,7 +99,7 @@ def _settings(
     )
 
 
-def _run(config: Config, run_id: str | None, now: datetime) -> Run:
+def _run(config: Config, run_id: str | None, now: datetime) -> Analysis:
     """A new analysis; beside the evaluation of the id, where there is one.
 
     Raises:
@@ -107,7 +108,7 @@ def _run(config: Config, run_id: str | None, now: datetime) -> Run:
     output = filesystems.absolute(config.output)
     today = f"{now:%Y-%m-%d}"
     if run_id is None:
-        return analysis_files.place(output, today, new_run_id(now))
+        return Analysis(output, today, new_run_id(now))
     before = analysis_files.find(output, run_files.check_run_id(run_id))
     if before is not None:
         msg = (
@@ -115,11 +116,11 @@ def _run(config: Config, run_id: str | None, now: datetime) -> Run:
             "another --run-id, or delete that folder to analyze them again"
         )
         raise TablesError(msg)
-    return analysis_files.place(output, run_files.find_eval_date(output, run_id) or today, run_id)
+    return Analysis(output, run_files.find_eval_date(output, run_id) or today, run_id)
 
 
 @contextmanager
-def _temporary(run: Run, options: PipelineOptions) -> Iterator[str]:
+def _temporary(run: Analysis, options: PipelineOptions) -> Iterator[str]:
     """A folder for what tensorflow-transform hands from stage to stage, which every worker must reach.
 
     Where the workers are on this machine it is a temporary one. Elsewhere it is in the output.

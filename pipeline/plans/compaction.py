@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ...components.runs import run_files
-from ...components.runs.run_files import Run
+from ...components.runs.run_files import Place
 from ...components.samples import compaction
 from ...components.samples.compaction import Compacted
 from ...components.storage import filesystems
@@ -24,4 +24,4 @@ def compact(config: Config, run_id: str, flags: Sequence[str]) -> Compacted:
     if date is None:
         msg = f"there is no run {run_id!r}: expected its sample files below {output}/samples"
         raise TablesError(msg)
-    return compaction.compact(Run(output, date, run_id, "", ""))
+    return compaction.compact(Place(output, date, run_id))

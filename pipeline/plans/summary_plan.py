@@ -78,7 +78,7 @@ def _begun(config: Config, run_id: str) -> tuple[Run, ShardRecord]:
     if date is None:
         msg = f"there is no run {run_id!r}: expected its sample files below {output}/samples"
         raise TablesError(msg)
-    path = next(run_files.sample_paths(Run(output, date, run_id, "", "")))
+    path = next(run_files.sample_paths(run_files.Place(output, date, run_id)))
     record = run_files.read_shard_record(path)
     _check_same_scoring(config, record, run_id, path)
     _check_columns(config, path)

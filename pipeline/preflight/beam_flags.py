@@ -25,14 +25,14 @@ _LOSES_ROWS = "DaskRunner"
 def findings(flags: Sequence[str]) -> Iterator[Finding]:
     """What the flags say of the engine and its workers; Dataflow's own are looked at elsewhere."""
     for flag in runner_options.unknown_flags(flags):
-        yield warning(f"Beam's Python side does not know {flag}", "flags", "mend it, unless a job server knows it")
+        yield warning(f"Beam's Python side does not know {flag}", "flags", "fix it, unless a job server knows it")
     options = runner_options.pipeline_options(flags)
     runner = short_runner(options)
     yield fine(f"the pipeline runs on {runner_options.runner_name(options)}", "--runner")
     if runner == _LOSES_ROWS:
         yield problem("DaskRunner ends as DONE without having written the tables", "--runner", "take another runner")
     if runner == "DirectRunner":
-        todo = "leave --runner away for the embedded runner"
+        todo = "leave --runner out for the embedded runner"
         yield warning("Beam's DirectRunner first tries to download Prism", "--runner", todo)
     if runner in _PORTABLE:
         yield from _job_server(options, runner)
@@ -49,7 +49,7 @@ def _job_server(options: PipelineOptions, runner: str) -> Iterator[Finding]:
     if endpoint == "embed":
         return
     if endpoint:
-        yield _reachable(endpoint, "--job_endpoint", "start the job server, or mend the address")
+        yield _reachable(endpoint, "--job_endpoint", "start the job server, or fix the address")
     elif runner == "PortableRunner":
         yield problem("PortableRunner has no job server", "--job_endpoint", "name one as HOST:PORT, or embed")
     elif runner == "PrismRunner":
@@ -67,7 +67,7 @@ def _binary(place: str | None, flag: str, what: str) -> Finding:
         return warning(f"Beam will download {what}", flag, "name a file where there is no network")
     if "://" in place or Path(place).is_file():
         return fine(f"{what} is {place}", flag)
-    return problem(f"there is no file {place!r}", flag, f"mend the path of {what}")
+    return problem(f"there is no file {place!r}", flag, f"fix the path of {what}")
 
 
 def _environment(options: PipelineOptions, runner: str) -> Iterator[Finding]:

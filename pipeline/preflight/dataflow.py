@@ -94,7 +94,7 @@ def _refused(flags: Sequence[str]) -> Iterator[Finding]:
     if errors:  # Beam would make a bucket of its own
         cloud.temp_location = "gs://unnamed/tmp"
     for error in (*errors, *validator.validate()):
-        yield problem(str(error).rstrip("."), "flags", "Dataflow refuses the job; mend the flag")
+        yield problem(str(error).rstrip("."), "flags", "Dataflow refuses the job; fix the flag")
 
 
 def _package(options: PipelineOptions) -> Iterator[Finding]:

@@ -23,14 +23,14 @@ def findings(flags: Sequence[str]) -> Iterator[Finding]:
     try:
         asked = device_options.settings(options)
     except ConfigError as error:
-        yield problem(str(error), "flags", "mend the number")
+        yield problem(str(error), "flags", "fix the number")
         return
     if asked.require_gpu:
         yield _gpu(options)
     if asked.model_copies is not None:
         yield from _copies(options, asked.model_copies)
     if asked.gpu_memory_mb is not None and _here(options) and not gpus.count():
-        yield warning("a limit of GPU memory is set, and there is no GPU here", _MEMORY, "leave it away")
+        yield warning("a limit of GPU memory is set, and there is no GPU here", _MEMORY, "leave it out")
 
 
 def without_requirement(flags: Sequence[str]) -> DeviceSettings:
@@ -63,7 +63,7 @@ def _copies(options: PipelineOptions, copies: int) -> Iterator[Finding]:
         workers = direct.direct_num_workers or os.cpu_count() or 1  # 0 is a worker for each core
         processes = 1 if runner_options.in_this_process(options) else workers
         if processes <= copies * max(gpus.count(), 1):
-            yield warning(f"there are no more processes ({processes}) than copies", _COPIES, "leave it away")
+            yield warning(f"there are no more processes ({processes}) than copies", _COPIES, "leave it out")
     elif beam_flags.short_runner(options) == "DataflowRunner":
         todo = "take --experiments=no_use_multiple_sdk_containers, which is one process and one model a worker"
         yield warning("processes in containers of their own do not share a model", _COPIES, todo)

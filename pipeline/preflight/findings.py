@@ -56,7 +56,7 @@ def _output(output: str) -> Finding:
     try:
         filesystems.check_writable(folder)
     except DicebeamError as error:
-        return problem(str(error), "output", "mend output or its permissions")
+        return problem(str(error), "output", "fix output or its permissions")
     for path in made:
         path.rmdir()
     return fine("a file can be written and deleted", folder)
@@ -68,9 +68,9 @@ def _matched(pattern: str, found: list[Shard]) -> Finding:
     try:
         matched = find_shards.find([pattern])
     except DicebeamError as error:
-        return problem(str(error), "examples", "mend the pattern; * stays inside a folder")
+        return problem(str(error), "examples", "fix the pattern; * stays inside a folder")
     except (OSError, BeamIOError, ValueError) as error:
-        return problem(f"the files cannot be listed ({error})", where, "mend examples or the credentials")
+        return problem(f"the files cannot be listed ({error})", where, "fix examples or the credentials")
     found += matched
     return fine(f"{len(matched):,} shards, {sum(shard.size_bytes for shard in matched) / 1e6:,.1f} MB", where)
 
@@ -84,7 +84,7 @@ def _agreement(config: Config) -> tuple[Agreement | None, Finding]:
         table_settings.check_foreground(config, agreed.scored)
     except (DicebeamError, BeamIOError, ValueError) as error:
         shows = "the model's signatures" + (" and the transform's features" if model.input.transform else "")
-        return None, problem(str(error), "model", f"mend the config; dicebeam inspect shows {shows}")
+        return None, problem(str(error), "model", f"fix the config; dicebeam inspect shows {shows}")
     agrees = "and the transform agree" if model.input.transform else "agrees"
     return agreed, fine(f"the signature {agreed.signature!r} {agrees} with the config", model.path)
 
@@ -99,7 +99,7 @@ def _without_model(config: Config, shards: Sequence[Shard]) -> DecodeSettings:
 def _scored(config: Config, agreement: Agreement, samples: Sequence[Sample]) -> Finding:
     """Load the model and score one of the samples that were decoded, if there is one."""
     model = model_settings.model_settings(config)
-    todo = "mend the model, or the config that feeds it"
+    todo = "fix the model, or the config that feeds it"
     try:
         fingerprint = model_fingerprint(config.model)
         of_transform, seconds = model_settings.fingerprint_of_transform(model), config.batch_timeout_seconds

@@ -1,4 +1,4 @@
-"""What engines say when they cannot work, in words that name the flag to mend."""
+"""What engines say when they cannot work, in words that name the flag to fix."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ _Explain = Callable[[PipelineOptions], DicebeamError]
 
 
 def explained(error: BaseException, options: PipelineOptions) -> DicebeamError | None:
-    """The same error as one of ours, or None where an engine's words are not known."""
+    """An engine's error as one of ours, or None where an engine's words are not known."""
     text = f"{type(error).__name__}: {error}"
     return next((explain(options) for pattern, explain in _KNOWN if pattern.search(text)), None)
 
@@ -25,7 +25,7 @@ def _no_server(options: PipelineOptions) -> DicebeamError:
     given = options.view_as(PortableOptions)
     return ConfigError(
         f"expected a job server at --job_endpoint={given.job_endpoint}, but none answered within "
-        f"{given.job_server_timeout} s; start it, or mend --job_endpoint"
+        f"{given.job_server_timeout} s; start it, or fix --job_endpoint"
     )
 
 
@@ -77,7 +77,7 @@ def _server_ended(options: PipelineOptions) -> DicebeamError:
 def _lost_worker(_: PipelineOptions) -> DicebeamError:
     return WorkerError(
         "a worker of the engine went away before its work was done: it was killed, ran out of memory, or the "
-        "connection broke; the run goes on with the same --run-id"
+        "connection broke; the same --run-id resumes the run"
     )
 
 

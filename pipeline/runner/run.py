@@ -25,7 +25,7 @@ class Plan(Protocol):
     """A run that can be started: of `evaluate`, `summarize` or `analyze`."""
 
     @property
-    def run(self) -> run_files.Run:
+    def run(self) -> run_files.Place:
         """What it is of."""
 
     @property
@@ -40,7 +40,7 @@ class Plan(Protocol):
 class Outcome:
     """A finished run: its `runs` row, its tables and where they are."""
 
-    run: run_files.Run
+    run: run_files.Place
     row: dict[str, Any]
     classes: pa.Table
     slices: pa.Table
@@ -86,7 +86,7 @@ def finish(plan: Plan) -> None:
     if state not in (None, PipelineState.DONE):
         msg = (
             f"run {plan.run.run_id!r}: the runner ended in the state {state}; run the same command with "
-            f"--run-id {plan.run.run_id} to go on"
+            f"--run-id {plan.run.run_id} to resume it"
         )
         raise errors.TablesError(msg)
 
@@ -105,7 +105,7 @@ def raised_by_worker(error: BaseException) -> errors.DicebeamError | None:
     return made
 
 
-def outcome(run: run_files.Run) -> Outcome:
+def outcome(run: run_files.Place) -> Outcome:
     """Read the tables of a complete run.
 
     Raises:
@@ -123,14 +123,14 @@ def outcome(run: run_files.Run) -> Outcome:
         raise _not_complete(run, f"{error.filename} went away") from error
 
 
-def _not_complete(run: run_files.Run, found: str) -> errors.TablesError:
+def _not_complete(run: run_files.Place, found: str) -> errors.TablesError:
     return errors.TablesError(
         f"run {run.run_id!r} is not complete: expected one row in {run.folder('runs')}, but {found}; another process "
         f"may be making its tables again: when it has ended, run the same command with --run-id {run.run_id}"
     )
 
 
-def _first_failures(run: run_files.Run, limit: int = 3) -> list[dict[str, Any]]:
+def _first_failures(run: run_files.Place, limit: int = 3) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for file in filesystems.below(run.folder("failures"), "*.parquet"):
         with filesystems.reading(file.path) as opened:

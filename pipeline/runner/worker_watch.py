@@ -124,7 +124,7 @@ def _description(pid: int, code: int) -> str:
     how = f"exited with code {code}" if code >= 0 else f"was ended by the signal {_signal_name(-code)}"
     if code == -signal.SIGKILL:
         how += " (Linux does that where memory runs short: take fewer workers, or free memory)"
-    return f"worker process {pid} {how} before its work was done; the run goes on with the same --run-id"
+    return f"worker process {pid} {how} before its work was done; the same --run-id resumes the run"
 
 
 def _signal_name(number: int) -> str:

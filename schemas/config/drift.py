@@ -12,7 +12,6 @@ OF_A_CHANNEL = ("channel_mean",)
 OF_A_CLASS = ("class_pixels", "class_samples")
 DRIFT_METRICS = (*OF_A_CHANNEL, *OF_A_CLASS)
 """Metrics of the data alone, that no model has a part in; compared as they are, without statistics."""
-DRIFT_LIMITS = ("max_change", "max_shift", "max_ratio")
 _LIMITS_OF = {
     **dict.fromkeys(OF_A_CHANNEL, ("max_change", "max_shift")),
     **dict.fromkeys(OF_A_CLASS, ("max_change", "max_ratio")),

@@ -143,7 +143,7 @@ def test_an_analysis_of_fewer_records_is_made_again_and_one_that_fails_says_how_
         code, printed = again(WEDNESDAY)
     assert code == 2
     assert "the disk is full" in printed
-    assert "the run is kept; to go on: dicebeam nightly demo/config.yaml" in printed
+    assert "the run is kept; to resume: dicebeam nightly demo/config.yaml" in printed
     code, printed = again(WEDNESDAY)
     assert (code, "analyzed 100 of 100 records" in printed) == (0, True)
 

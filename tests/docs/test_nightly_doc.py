@@ -139,7 +139,7 @@ SPEED = "gate.checks=[{metric: samples_per_second, max_drop: 9000}]"
         ("tuesday", "sunday", "batch_size=16", "there is no other finished run"),
         ("monday", "previous", "batch_size=16", "no finished run of another model on the same data is there yet"),
         ("tuesday", "monday", "gate.min_samples=1000", "fewer than min_samples"),
-        ("tuesday", "monday", NARROW, "neither shown nor ruled out"),
+        ("tuesday", "monday", NARROW, "neither show nor rule out"),
         ("tuesday", "monday", NOWHERE, "there is no slice"),
         ("tuesday", "monday", "bootstrap.replicates=0", "there are no bootstrap replicates"),
         ("tuesday", "monday", "threshold=0.4", "was scored with another config"),
@@ -248,7 +248,7 @@ def test_the_queries_give_rows(folder, sql):
 
 
 def test_the_spread_from_the_verdicts_is_that_of_the_samples(judged, tmp_path):
-    """Of classes that no sample lacks in one run alone; 2 stands for the t distribution's 1.97."""
+    """The smallest drop of classes that no sample lacks in one run alone; 2 stands for the t distribution's 1.97."""
     judged("tuesday", 'gate.checks=[{metric: dice_mean, class: "*", max_drop: 0.01}]')
     by_samples, by_verdicts, *_ = blocks(DOC, "sql")
     of_samples = {row[0]: row[2] for row in query.query(f"{tmp_path}/reports", by_samples).rows}

@@ -206,6 +206,7 @@ def test_threads_and_ranges_of_shards_beside_an_evaluation_of_the_same_id(tmp_pa
     assert place.eval_date == outcome.run.eval_date
 
 
+@pytest.mark.long
 def test_worker_processes(tmp_path):
     config = settings(write(tmp_path / "data", 5), tmp_path / "out")
     check(analyze(config, "--direct_running_mode=multi_processing", "--direct_num_workers=2"))

@@ -44,7 +44,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def demo(scored: Path) -> Path:
-    """The same with tables as they were."""
+    """The demo with tables as they were."""
     shutil.rmtree(scored / "reports")
     shutil.copytree(scored / "kept", scored / "reports")
     return scored
@@ -133,7 +133,7 @@ def test_an_unfinished_run_is_refused_with_the_command_that_finishes_it(
     assert command("compact", demo) == 2
     error = capsys.readouterr().err
     assert "'r1' is not finished: it has no row in `runs`" in error
-    assert f"to go on: dicebeam evaluate {demo}/config.yaml --set max_failed_fraction=0.5" in error
+    assert f"to resume: dicebeam evaluate {demo}/config.yaml --set max_failed_fraction=0.5" in error
     assert len(files(demo, "samples")) == 5
 
 

@@ -345,7 +345,11 @@ def test_no_matching_examples_are_a_config_error(model: str, tmp_path: Path) -> 
         evaluate(config(f"{tmp_path}/nothing-*", model, tmp_path / "out"))
 
 
-@pytest.mark.parametrize("flags", [[], MODES["multi_processing"]], ids=["in_memory", "multi_processing"])
+@pytest.mark.parametrize(
+    "flags",
+    [[], pytest.param(MODES["multi_processing"], marks=pytest.mark.long)],
+    ids=["in_memory", "multi_processing"],
+)
 def test_a_model_error_comes_back_as_one(flags: list[str], made: list[Scene], tmp_path: Path) -> None:
     logits = builders.save_model(
         tmp_path / "logits", lambda images: {"logits": images @ WEIGHTS * 9}, builders.images_spec()

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from dicebeam.components.reading import find_shards, tfrecord
 from dicebeam.components.runs import run_files, superseded_files
-from dicebeam.components.runs.run_files import Run
+from dicebeam.components.runs.run_files import Place
 from dicebeam.components.samples import compaction
 from dicebeam.components.storage import filesystems
 from dicebeam.pipeline import cli
@@ -36,7 +36,7 @@ def model_of(images: tf.Tensor) -> dict[str, tf.Tensor]:
 
 
 def records() -> list[bytes]:
-    """Of several sizes and lengths; every third has no id of its own, and one is no tf.Example."""
+    """Records of several sizes and lengths; every third has no id of its own, and one is no tf.Example."""
     rng, made = np.random.default_rng(11), []
     for i in range(RECORDS):
         size = [(6, 5), (9, 7)][rng.integers(2)]
@@ -123,7 +123,9 @@ def test_what_is_compared(whole: run.Outcome, data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ranges", "flags"), [(1, []), (2, []), (7, []), (7, PROCESSES)], ids=["1", "2", "7", "7 by processes"]
+    ("ranges", "flags"),
+    [(1, []), (2, []), (7, []), pytest.param(7, PROCESSES, marks=pytest.mark.long)],
+    ids=["1", "2", "7", "7 by processes"],
 )
 def test_the_same_rows_in_any_number_of_ranges(
     ranges: int, flags: list[str], data: Path, model: str, whole: run.Outcome, tmp_path: Path
@@ -395,7 +397,7 @@ def test_bytes_of_ranges_that_were_committed_before_count(
 
 
 def test_a_run_of_whole_shards_has_the_metadata_it_always_had(whole: run.Outcome) -> None:
-    found = Run(whole.run.output, whole.run.eval_date, "r1", "", "")
+    found = Place(whole.run.output, whole.run.eval_date, "r1")
     for path in run_files.sample_paths(found):
         (record,) = run_files.read_shard_records(path)
         assert b'"range"' not in record.encode()[b"dicebeam.shard"]

@@ -253,7 +253,7 @@ def test_an_upload_that_fails_for_ever_is_one_error_and_the_run_goes_on(
     assert line.startswith(f"dicebeam: error: {settings['output']}/samples/")
     assert "cannot be written: " in line
     assert "; see that the bucket is there, and that the credentials may read" in line
-    assert "to go on: dicebeam evaluate" in said
+    assert "to resume: dicebeam evaluate" in said
     assert len(below(store, settings, "samples")) == 2
     assert store.unfinished() == []
     assert code("evaluate", settings, tmp_path, "--run-id", "r1", "--", *store.flags) == 0

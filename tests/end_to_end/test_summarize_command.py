@@ -36,7 +36,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def demo(scored: Path) -> Path:
-    """The same with tables of its own; the data is shared, and not to be changed."""
+    """The demo with tables of its own; the data is shared, and not to be changed."""
     reports = scored / "reports"
     kept = scored / "kept"
     if not kept.exists():
@@ -124,7 +124,7 @@ def test_a_shard_without_a_sample_file_is_refused_with_the_command_that_goes_on(
     assert summarize(demo, "--set", "max_failed_fraction=0.1") == 2
     error = capsys.readouterr().err
     assert "'r1' is not finished: 1 of 4 shards are not scored whole yet, such as" in error
-    assert f"go on: dicebeam evaluate {demo}/config.yaml --set max_failed_fraction=0.1 --run-id r1" in error
+    assert f"resume: dicebeam evaluate {demo}/config.yaml --set max_failed_fraction=0.1 --run-id r1" in error
 
 
 def test_without_the_examples_the_runs_row_says_how_many_shards(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:

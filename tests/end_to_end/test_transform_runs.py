@@ -226,7 +226,7 @@ def test_another_transform_is_to_the_gate_what_another_model_is(folder, other, m
 
 def test_a_summary_keeps_what_only_the_row_knows(folder, other):
     made = summary_plan.make_plan(other, "other", [])
-    assert made.tables.report.transform == f"{folder}/other"
+    assert made.tables.tables.transform == f"{folder}/other"
     assert made.run.transform_fingerprint == fingerprints.transform_fingerprint(f"{folder}/other")
 
 

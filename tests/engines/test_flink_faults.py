@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture
 def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """Of the test alone, which breaks it; its parameter is whether Flink restarts what was lost."""
+    """A cluster of the test alone, which breaks it; its parameter is whether Flink restarts what was lost."""
     folder = tmp_path / "cluster"
     folder.mkdir()
     with flink.cluster(folder, restarts=getattr(request, "param", True)) as started:
@@ -87,7 +87,7 @@ def test_a_killed_worker_pool_where_flink_does_not_restart(case: Case, cluster: 
     kill_pool(cluster, machine)
     code, errors = started.end()
     assert code == 2
-    said = "^dicebeam: error: a worker of the engine went away .* the run goes on with the same --run-id"
+    said = "^dicebeam: error: a worker of the engine went away .* the same --run-id resumes the run"
     assert re.search(said, errors, re.MULTILINE), errors
     assert case.begun() == 1
     case.gate.touch()

@@ -84,7 +84,7 @@ def test_a_killed_worker_ends_the_run(case: Case, tmp_path: Path) -> None:
         code, errors = run.end()
     assert code == 2, errors
     go_on, error = errors.splitlines()[1:]
-    assert f"to go on: dicebeam evaluate {case.config} --run-id night -- {' '.join(flags)}" in go_on
+    assert f"to resume: dicebeam evaluate {case.config} --run-id night -- {' '.join(flags)}" in go_on
     assert error.startswith("dicebeam: error: a worker of the engine went away before its work was done")
     assert not list(case.output.glob("*/*/*/.*"))
     check_it_goes_on(case)

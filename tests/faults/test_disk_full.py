@@ -68,8 +68,8 @@ def test_a_full_disk_is_one_error_and_the_run_goes_on(
         assert code(command) == 2
     error = capsys.readouterr().err
     assert f"error: {out}/samples/" in error
-    assert ".parquet cannot be written: File too large; free space there or mend its permissions" in error
-    assert f"to go on: dicebeam evaluate {config} --run-id r1" in error
+    assert ".parquet cannot be written: File too large; free space there or fix its permissions" in error
+    assert f"to resume: dicebeam evaluate {config} --run-id r1" in error
     files = [path for path in out.rglob("*") if path.is_file()]
     assert [path.stat().st_size for path in files] == sizes[:1]  # the first shard is whole, and nothing else is there
     assert code(command) == 0
@@ -87,7 +87,7 @@ def test_output_that_cannot_be_written_is_refused_before_anything_is_scored(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     config = Config.model_validate({**settings, "output": str(tmp_path / output)})
-    with pytest.raises(StorageError, match=r"/samples/.* cannot be written: .*; free space there or mend its perm"):
+    with pytest.raises(StorageError, match=r"/samples/.* cannot be written: .*; free space there or fix its perm"):
         make_plan(config, None, [])
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 

@@ -1,4 +1,4 @@
-"""The failure budget on the command line: what is over it is finished, and nothing is computed twice to mend it."""
+"""The failure budget on the command line: what is over it is finished, and nothing is computed twice to fix it."""
 
 import re
 import shutil

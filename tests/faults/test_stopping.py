@@ -68,7 +68,7 @@ def test_a_worker_process_that_is_killed_ends_the_run(case: Case) -> None:
     code, errors = run.end()
     assert code == 2, errors
     go_on, error = errors.splitlines()[1:]
-    assert f"to go on: dicebeam evaluate {case.config} --run-id night {' '.join(PROCESSES)}" in go_on
+    assert f"to resume: dicebeam evaluate {case.config} --run-id night {' '.join(PROCESSES)}" in go_on
     assert re.search(rf"error: worker process {workers[0]} was ended by the signal SIGKILL \(Linux does that", error)
     assert alive(workers) == []
     check_it_goes_on(case)

@@ -57,7 +57,7 @@ RAW_RECORDS = [
 
 
 def _unpacked(record: bytes) -> bytes:
-    """The same numbers, each as a field of its own: what writers without [packed=true] make."""
+    """Numbers, each as a field of its own: what writers without [packed=true] make."""
 
     def field(number: int, kind: int, data: bytes) -> bytes:
         length = bytes([len(data) & 0x7F | 0x80, len(data) >> 7]) if kind == 2 else b""

@@ -162,7 +162,7 @@ def test_an_interrupt_says_how_to_go_on(
     monkeypatch.setattr("dicebeam.pipeline.runner.run.execute", interrupt)
     assert code(["evaluate", f"{demo}/config.yaml", "--set", "batch_size=8", "--run-id", "stopped"]) == 130
     error = capsys.readouterr().err
-    assert f"to go on: dicebeam evaluate {demo}/config.yaml --set batch_size=8 --run-id stopped" in error
+    assert f"to resume: dicebeam evaluate {demo}/config.yaml --set batch_size=8 --run-id stopped" in error
 
 
 def test_a_run_id_that_looks_like_a_number_is_refused(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -215,7 +215,7 @@ def test_only_what_can_go_on_says_how(
 
     monkeypatch.setattr("dicebeam.pipeline.runner.run.execute", fail)
     assert code(["evaluate", f"{demo}/config.yaml"]) == 2
-    assert ("to go on:" in capsys.readouterr().err) is hint
+    assert ("to resume:" in capsys.readouterr().err) is hint
 
 
 @pytest.mark.parametrize(

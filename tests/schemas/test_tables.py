@@ -1,4 +1,4 @@
-"""The Parquet contract, column by column as DESIGN section 7 has it."""
+"""The Parquet contract, column by column as docs/reference/tables.md has it."""
 
 from dataclasses import fields
 

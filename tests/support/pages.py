@@ -6,7 +6,7 @@ import numpy as np
 
 from dicebeam.components.report import outlines, thumbnails
 from dicebeam.components.report.gallery import Card
-from dicebeam.components.report.gallery_samples import Case, ClassScore
+from dicebeam.components.report.gallery_samples import ClassScore, ShownSample
 from dicebeam.components.report.report_data import Histogram, ReportData
 from dicebeam.components.report.report_lines import ClassLine, Compared, SliceLine
 from dicebeam.components.report.trend import Point
@@ -59,7 +59,7 @@ def card(name="scene-1", class_name="car", slices=("all",), text=None, kind="fal
     scores = (score(text or class_name), score(text or "person", 2))
     lineage = Lineage(text or "data/val-0.tfrecord", 7, 1234)
     features = ((text or "site", text or "north"), ("empty", None))
-    case = Case(kind, text or name, lineage, scores[0], scores, 0.3, 0.8, slices, features, scores[1:])
+    case = ShownSample(kind, text or name, lineage, scores[0], scores, 0.3, 0.8, slices, features, scores[1:])
     if not image:
         return Card(case, notes=(f"The image cannot be shown: {text or 'the shard is not there any more'}.",))
     mask = np.zeros((24, 32), bool)

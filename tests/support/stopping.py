@@ -17,7 +17,7 @@ from tests.support.paths import ROOT
 
 GUARD_SECONDS = 200
 BRIGHT = 255
-INTERRUPTED = "dicebeam: interrupted; finished shards are kept; to go on:"
+INTERRUPTED = "dicebeam: interrupted; finished shards are kept; to resume:"
 
 
 class Case(NamedTuple):
@@ -119,7 +119,7 @@ def alive(pids: list[int]) -> list[int]:
 
 
 def check_it_goes_on(case: Case) -> None:
-    """The same run, with a model that no longer hangs, is complete, and the first shard is not scored again."""
+    """With a model that no longer hangs, the run is completed, and its first shard is not scored again."""
     (first,) = case.output.glob("samples/*/*/part-0*.parquet")
     before = first.stat().st_mtime_ns
     assert not list(case.output.glob("runs/*/*/*.parquet"))

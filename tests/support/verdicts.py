@@ -3,7 +3,7 @@
 import dataclasses
 from datetime import UTC, datetime
 
-from dicebeam.schemas.verdict import RULES, CheckVerdict, GateVerdict, Headline, gravest
+from dicebeam.schemas.verdict import RULES, CheckVerdict, GateVerdict, Headline, worst
 
 HOSTILE = (
     "a|b", "a\\|b", "a\\", "`x`", "a``b", "<script>alert(1)</script>", "</details>", "<!--", "[x](http://e.vil)",
@@ -41,13 +41,13 @@ def moved(verdict="DRIFTED", **more):
 def drifted(*checks, drift=None, says="the data changed, not the model", **more):
     """A verdict of a run whose data drifted."""
     rows = (moved(),) if drift is None else drift
-    decides = gravest([each.verdict for each in (*checks, *rows) if each.decides])
+    decides = worst([each.verdict for each in (*checks, *rows) if each.decides])
     return verdict(*checks, **{"drift": tuple(rows), "drift_says": says, "verdict": decides, **more})
 
 
 def verdict(*checks, **more):
     given = {
-        "verdict": gravest(each.verdict for each in checks), "run_id": "n20261124", "eval_date": "2026-11-24",
+        "verdict": worst(each.verdict for each in checks), "run_id": "n20261124", "eval_date": "2026-11-24",
         "baseline_kind": "blessed", "baseline_run_id": "n20261123",
         "decided": datetime(2026, 11, 24, 3, 0, 0, 123456, tzinfo=UTC), "status": "valid",
         "model": "models/2026-11-24", "baseline_model": "models/2026-11-23",

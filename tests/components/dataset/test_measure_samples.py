@@ -6,7 +6,7 @@ import pytest
 from dicebeam.components.dataset import dataset_sums, measure_samples
 from dicebeam.components.dataset.measure_samples import MeasureSettings
 from dicebeam.components.decoding.decode_record import DecodeSettings
-from dicebeam.components.reading import shard_index, tfrecord
+from dicebeam.components.reading import split_shards, tfrecord
 from dicebeam.schemas.accounting import Committed
 from dicebeam.schemas.config.features import PRESETS
 from dicebeam.schemas.config.labels import LabelSettings
@@ -77,7 +77,7 @@ def test_a_block_is_small_whatever_the_images(tmp_path):
 
 def test_ranges_of_a_shard_have_the_records_of_the_shard(shard):
     with open(shard.path, "rb") as file:  # noqa: PTH123
-        ranges = shard_index.ranges(file, shard.size_bytes, 300)
+        ranges = split_shards.ranges(file, shard.size_bytes, 300)
     assert len(ranges) > 1
     parts = [run(ShardRange(shard, part)) for part in ranges]
     assert [f for _, failures, _ in parts for f in failures] == run(shard)[1]

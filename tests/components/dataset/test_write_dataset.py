@@ -11,6 +11,7 @@ from dicebeam.components.dataset import dataset_rows, dataset_sums, write_datase
 from dicebeam.components.dataset.dataset_sums import DatasetSums, SliceSums
 from dicebeam.components.dataset.write_dataset import DatasetSettings
 from dicebeam.components.runs import analysis_files, run_tables
+from dicebeam.components.runs.analysis_files import Analysis
 from dicebeam.schemas import datasets
 from dicebeam.schemas.accounting import RunTotals
 from dicebeam.schemas.errors import AccountingError
@@ -35,7 +36,7 @@ def settings(tmp_path):
     graph.mkdir(parents=True)
     (graph / "saved_model.pb").write_bytes(b"graph")
     sums.write_bytes(dataset_sums.encode(SUMS))
-    run = analysis_files.place(str(tmp_path / "out"), "2026-11-23", "r1")
+    run = Analysis(str(tmp_path / "out"), "2026-11-23", "r1")
     return DatasetSettings(run, str(sums), 2, ("a", "b"), 0.5, "{}", "{}", "here", datetime(2026, 11, 23, tzinfo=UTC))
 
 
@@ -83,7 +84,7 @@ def test_tables_and_graph_are_written_and_the_row_last(settings):
 
 
 def test_tables_and_graph_in_a_bucket(settings, remote):
-    bucket = dataclasses.replace(settings, run=analysis_files.place("gs://b/out", "2026-11-23", "r1"))
+    bucket = dataclasses.replace(settings, run=Analysis("gs://b/out", "2026-11-23", "r1"))
     write(bucket)
     folders = {path.removeprefix("gs://b/out/").partition("/")[0] for path in remote}
     assert folders == {*datasets.FIXED, datasets.TRANSFORM}

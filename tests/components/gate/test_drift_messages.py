@@ -7,7 +7,6 @@ import pytest
 
 from dicebeam.components.gate import drift_messages
 from dicebeam.components.gate.drift_messages import Between
-from dicebeam.components.wording import numbers
 from tests.support import verdicts
 
 DRIFT, STEADY, UNCLEAR = (verdicts.moved(each) for each in ("DRIFTED", "PASS", "INVALID"))
@@ -68,11 +67,3 @@ def test_a_check_that_failed_says_that_the_data_drifted():
         assert drift_messages.beside(check, [STEADY, DRIFT], between(False)) == "; the data drifted too"
         assert drift_messages.beside(check, [STEADY, UNCLEAR], between(True)) == ""
     assert drift_messages.beside(FINE, [DRIFT], between(True)) == ""
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [(0.000123456, "0.0001235"), (127.456, "127.5"), (40123.4, "40,123.4"), (0.0, "0"), (-2.0, "-2")],
-)
-def test_four_digits(value, shown):
-    assert numbers.statistic(value) == shown

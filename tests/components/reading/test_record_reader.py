@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from dicebeam.components.reading import lineage, tfrecord
+from dicebeam.components.reading import record_reader, tfrecord
 from dicebeam.components.storage import filesystems
 from dicebeam.schemas.records import Lineage
 from tests.support import builders
@@ -24,25 +24,25 @@ def places(shard):
 
 def test_every_record_is_found_again_in_any_order(shard):
     wanted = places(shard)[::-1]
-    found = lineage.read([*wanted, wanted[0]])
+    found = record_reader.read_places([*wanted, wanted[0]])
     assert [found[place].data for place in wanted] == DATA[::-1]
     assert all(record.lineage == place for place, record in found.items())
 
 
 def test_a_shard_that_is_gone_says_so(tmp_path):
     place = Lineage(str(tmp_path / "gone.tfrecord"), 0, 0)
-    assert lineage.read([place]) == {place: "the shard is not there any more"}
+    assert record_reader.read_places([place]) == {place: "the shard is not there any more"}
 
 
 def test_a_place_beyond_the_end_says_that_the_shard_has_changed(shard):
     place = Lineage(str(shard), 9, 100_000)
-    assert "has changed since it was scored" in lineage.read([place])[place]
+    assert "has changed since it was scored" in record_reader.read_places([place])[place]
 
 
 def test_a_place_inside_a_record_says_so_and_the_others_are_found(shard):
     first, second, *_ = places(shard)
     wrong = Lineage(str(shard), 1, second.byte_offset + 5)
-    found = lineage.read([first, wrong])
+    found = record_reader.read_places([first, wrong])
     assert found[first].data == b"one"
     assert found[wrong].startswith("there is no whole record at byte")
 
@@ -52,13 +52,13 @@ def test_a_gzip_file_cut_short_says_so(tmp_path):
     path = tmp_path / "cut.tfrecord.gz"
     path.write_bytes(whole[: len(whole) // 2])
     place = Lineage(str(path), 199, 80_000)
-    assert isinstance(lineage.read([place])[place], str)
+    assert isinstance(record_reader.read_places([place])[place], str)
 
 
 def test_a_file_that_cannot_be_opened_says_so(tmp_path):
     place = Lineage(str(tmp_path), 0, 0)
-    assert lineage.read([place]) == {place: "the shard cannot be read now"}
+    assert record_reader.read_places([place]) == {place: "the shard cannot be read now"}
 
 
 def test_no_places_read_nothing():
-    assert lineage.read([]) == {}
+    assert record_reader.read_places([]) == {}

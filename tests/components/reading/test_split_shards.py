@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicebeam.components.reading import record_reader, shard_index, split_shards, tfrecord
+from dicebeam.components.reading import record_reader, split_shards, tfrecord
 from dicebeam.schemas.errors import StorageError, TablesError
 from dicebeam.schemas.records import Failure, Record
 from dicebeam.schemas.shards import ByteRange, OpenShard, Shard, ShardRange
@@ -24,7 +24,7 @@ WHOLE = shard_of(PAYLOADS)
 
 
 def cut(data, split_bytes):
-    return shard_index.ranges(io.BytesIO(data), len(data), split_bytes)
+    return split_shards.ranges(io.BytesIO(data), len(data), split_bytes)
 
 
 def read(data, part):
@@ -99,7 +99,7 @@ def test_an_empty_file_is_one_empty_range():
 
 
 def test_the_number_of_ranges_is_bounded(monkeypatch):
-    monkeypatch.setattr(shard_index, "MAX_RANGES", 3)
+    monkeypatch.setattr(split_shards, "MAX_RANGES", 3)
     assert len(cut(WHOLE, 1)) == 3
 
 
@@ -147,7 +147,7 @@ class Counting(io.BytesIO):
 def test_only_headers_are_read_and_none_after_the_last_border():
     data = shard_of([b"x" * 10_000] * 100)
     file = Counting(data)
-    assert len(shard_index.ranges(file, len(data), len(data) // 2)) == 2
+    assert len(split_shards.ranges(file, len(data), len(data) // 2)) == 2
     assert file.taken == 51 * tfrecord.HEADER_BYTES
 
 

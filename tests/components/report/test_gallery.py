@@ -43,7 +43,7 @@ def case(tmp_path):
     path = builders.write_shard(tmp_path / "a.tfrecord", records)
     place = Lineage(str(path), 1, len(tfrecord.frame(records[0])))
     focus = dataclasses.replace(pages.score("car", 1), true_positives=4, false_positives=0, false_negatives=0)
-    return dataclasses.replace(pages.card().case, sample_id="second", lineage=place, focus=focus)
+    return dataclasses.replace(pages.card().shown, sample_id="second", lineage=place, focus=focus)
 
 
 def card_of(case, now, before=None):

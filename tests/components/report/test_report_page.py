@@ -56,7 +56,7 @@ def page(data=None, **more):
 @pytest.mark.parametrize(
     "said",
     [
-        "REGRESSED", "monday", "0.8000", "was 0.7900", "counts as 0", "one reason", "this is OUT_OF_BOUNDS",
+        "REGRESSED", "monday", "0.8000", "was 0.7900", "counted as 0", "one reason", "this is OUT_OF_BOUNDS",
         "scene-1", "the shard is not there any more", "decode", "1,003 = 1,000 scored + 3 failed", "models/v2",
         "3 only in the baseline, 4 only in this run", "python 3.11", "\N{MINUS SIGN}0.1300 to \N{MINUS SIGN}0.0700",
         "2 more failed records are not on this page", "site=south", "also person \N{MINUS SIGN}0.7000",
@@ -204,8 +204,8 @@ def heaviest(request):
     layers = dict.fromkeys(("truth", "ignored", "before", "now"), path)
     scores = tuple(pages.score(c, i) for i, c in enumerate(classes))
     card = pages.card(text=long, slices=tuple(f"{i}{long}" for i in range(300)))
-    case = dataclasses.replace(card.case, classes=scores, features=tuple((c, long) for c in classes))
-    card = dataclasses.replace(card, case=case, image=picture, paths=layers, width=900, height=900, notes=(long,) * 3)
+    shown = dataclasses.replace(card.shown, classes=scores, features=tuple((c, long) for c in classes))
+    card = dataclasses.replace(card, shown=shown, image=picture, paths=layers, width=900, height=900, notes=(long,) * 3)
     row = pages.past(text=long, config=json.dumps({"classes": classes * 20}))
     failure = dict.fromkeys(("shard", "sample_id", "stage", "error", "message"), long)
     data = pages.data(
@@ -214,7 +214,7 @@ def heaviest(request):
         histograms=tuple(Histogram(c, tuple(range(50)), tuple(range(50))) for c in classes[:40]), n_histograms=5000,
         trend=pages.points(60, long), failures=({**failure, "record": 1},) * 50,
     )  # fmt: skip
-    return report_page.render(data, [card] * gallery_samples.CASES, [card] * gallery_samples.CASES)
+    return report_page.render(data, [card] * gallery_samples.SHOWN, [card] * gallery_samples.SHOWN)
 
 
 def test_the_heaviest_page_is_far_below_its_size(heaviest):

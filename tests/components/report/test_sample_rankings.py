@@ -63,7 +63,7 @@ def expected(scores, size):
 
 @pytest.mark.parametrize("reads", [3, 7, 1 << 17])
 def test_the_worst_are_those_of_pandas(tmp_path, monkeypatch, reads):
-    monkeypatch.setattr(sample_scan, "ROWS_A_READ", reads)
+    monkeypatch.setattr(sample_scan, "ROWS_OF_EVERY_COLUMN", reads)
     run, rows = make(tmp_path, "r1", 0)
     dice = by_class(rows)[list(FOREGROUND)]
     overall, *each = sample_rankings.worst(run, FOREGROUND, 9, 4)
@@ -86,7 +86,7 @@ def changes(now, before):
 @pytest.mark.parametrize("index_bytes", [1 << 30, 200])
 def test_the_falls_are_those_of_pandas_in_any_number_of_passes(tmp_path, monkeypatch, index_bytes):
     monkeypatch.setattr(sample_rankings, "MAX_INDEX_BYTES", index_bytes)
-    monkeypatch.setattr(sample_scan, "ROWS_A_READ", 21)
+    monkeypatch.setattr(sample_scan, "ROWS_OF_EVERY_COLUMN", 21)
     run, now = make(tmp_path, "r1", 0)
     base, before = make(tmp_path, "r0", 1, shards=2)
     change = changes(now, before)

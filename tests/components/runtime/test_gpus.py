@@ -69,7 +69,7 @@ def test_a_gpu_that_is_required_and_is_not_there(machine, monkeypatch):
     monkeypatch.setenv(gpus.VISIBLE, "-1")
     expected = (
         rf"^expected a GPU on {os.uname().nodename} \(--require-gpu\), but TensorFlow {tf.__version__} sees only CPU:0"
-        ": it is built with.* CUDA_VISIBLE_DEVICES='-1' .*; unset it to see all. Mend that and use the same --run-id"
+        ": it is built with.* CUDA_VISIBLE_DEVICES='-1' .*; unset it to see all. Fix that and use the same --run-id"
     )
     with pytest.raises(DeviceError, match=expected) as raised:
         gpus.prepare(DeviceSettings(require_gpu=True))

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dicebeam.components.runs.run_files import Run
-from dicebeam.components.samples import sample_blocks
+from dicebeam.components.samples import sample_blocks, whole_samples
 from dicebeam.components.statistics import sample_sums
 from dicebeam.components.statistics.hashing import id_hashes
 from dicebeam.schemas.records import SampleSums
@@ -41,7 +41,7 @@ def assert_equal(found, expected):
 @pytest.mark.parametrize("rows_a_group", [1, 4, 7, 9, 1000])
 def test_what_was_written_comes_back(run, monkeypatch, rows_a_group, rows_a_read):
     """Whether groups and reads end between samples or within one."""
-    monkeypatch.setattr(sample_blocks, "ROWS_A_READ", rows_a_read)
+    monkeypatch.setattr(whole_samples, "ROWS_A_READ", rows_a_read)
     samples = random_samples(11)
     path = write_file(run, "s", samples, rows=rows_a_group)
     assert pq.ParquetFile(path).num_row_groups == -(-33 // rows_a_group)

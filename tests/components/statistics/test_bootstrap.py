@@ -29,7 +29,7 @@ def test_known_weights(seed, expected):
 
 
 def test_a_weight_is_a_draw_of_sixteen_bits_held_against_the_distribution_function():
-    """The same by hand: SplitMix64 from the hash, its low bits first, counted against Poisson(1)."""
+    """Weights by hand: SplitMix64 from the hash, its low bits first, counted against Poisson(1)."""
     below = [round(65536 * sum(math.exp(-1) / math.factorial(i) for i in range(k + 1))) for k in range(9)]
     state, found = mix(int(id_hashes([b"a"])[0])), []  # the mix of seed 0 is 0
     for step in range(1, 26):

@@ -158,7 +158,7 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
 def test_a_failing_rename_is_raised_and_cleaned_up(tmp_path):
     (tmp_path / "f").mkdir()
     with (
-        pytest.raises(StorageError, match=r"/f cannot be written: Is a directory; free space there or mend"),
+        pytest.raises(StorageError, match=r"/f cannot be written: Is a directory; free space there or fix"),
         filesystems.committing(f"{tmp_path}/f") as file,
     ):
         file.write(b"x")
@@ -180,7 +180,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission(tmp_path):
     tmp_path.chmod(0o555)
-    with pytest.raises(StorageError, match=r"cannot be written: Permission denied; free space there or mend its perm"):
+    with pytest.raises(StorageError, match=r"cannot be written: Permission denied; free space there or fix its perm"):
         filesystems.check_writable(f"{tmp_path}/a")
 
 

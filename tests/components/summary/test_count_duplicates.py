@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dicebeam.components.runs import run_files
 from dicebeam.components.runs.run_files import Run
-from dicebeam.components.samples import sample_blocks, sample_rows
+from dicebeam.components.samples import sample_blocks, sample_rows, whole_samples
 from dicebeam.components.statistics import hashing
 from dicebeam.components.statistics.hashing import id_hashes
 from dicebeam.components.summary import count_duplicates
@@ -66,7 +66,7 @@ def test_the_hash_is_the_same_in_every_process():
 
 @pytest.mark.parametrize("rows_a_read", [1, 3, 1000])
 def test_a_sample_counts_once_whatever_its_classes_and_however_the_file_is_read(tmp_path, monkeypatch, rows_a_read):
-    monkeypatch.setattr(sample_blocks, "ROWS_A_READ", rows_a_read)
+    monkeypatch.setattr(whole_samples, "ROWS_A_READ", rows_a_read)
     path = write(tmp_path, ["x", "y", "x"], "a.parquet")
     ids = [block.ids for block in sample_blocks.read_blocks(path, (), None, 2)]
     assert np.concatenate(ids).tolist() == id_hashes([b"x", b"y", b"x"]).tolist()

@@ -212,7 +212,8 @@ def test_beam_gives_what_the_steps_give(one_shard, run):
 def modes():
     yield "one_worker", []
     yield "threads", ["--direct_num_workers=4", "--direct_running_mode=multi_threading"]
-    yield "processes", ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+    two = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+    yield "processes", pytest.param(two, marks=pytest.mark.long)
 
 
 @pytest.mark.parametrize("flags", [flags for _, flags in modes()], ids=[mode for mode, _ in modes()])

@@ -111,15 +111,15 @@ def test_a_verdict_of_before_there_was_drift_is_read(run):
 
 def test_a_run_whose_data_drifted_is_blessed_by_hand_alone(run):
     verdict_files.write(run, verdicts.drifted(verdicts.check()))
-    assert verdict_files.blessings(run.output) == []
-    verdict_files.bless(run, NOW)
+    assert blessing.listed(run.output) == []
+    blessing.grant(run, "hand", NOW)
     verdict_files.write(run, verdicts.drifted(verdicts.check()))
-    assert [found.run_id for found in verdict_files.blessings(run.output)] == [run.run_id]
+    assert [found.run_id for found in blessing.listed(run.output)] == [run.run_id]
 
 
 def test_a_run_whose_data_only_warn_is_blessed(run):
     verdict_files.write(run, verdicts.drifted(verdicts.check(), drift=[verdicts.moved(decides=False)]))
-    assert [found.run_id for found in verdict_files.blessings(run.output)] == [run.run_id]
+    assert [found.run_id for found in blessing.listed(run.output)] == [run.run_id]
 
 
 def test_the_table_has_its_run_in_sql(run):
@@ -162,23 +162,23 @@ def test_a_run_that_passes_again_keeps_its_first_time(run):
 
 def test_blessing_by_hand(run):
     verdict_files.write(run, REGRESSED)
-    path = verdict_files.bless(run, NOW.astimezone(timezone(timedelta(hours=2))))
+    path = blessing.grant(run, "hand", NOW.astimezone(timezone(timedelta(hours=2))))
     assert path.endswith("/BLESSED")
     assert names(run) == ["BLESSED", "blessing.json", "junit.xml", "summary.md", "verdict.json"]
     assert details(run) == {"run_id": "n20261124", "by": "hand", "time": "2026-11-24T12:00:00+00:00"}
-    verdict_files.bless(run, NOW + timedelta(days=1))
+    blessing.grant(run, "hand", NOW + timedelta(days=1))
     assert details(run)["time"] == "2026-11-24T12:00:00+00:00"
 
 
 def test_a_run_that_was_never_gated_is_blessed_by_hand(run):
-    verdict_files.bless(run, NOW)
+    blessing.grant(run, "hand", NOW)
     assert names(run) == ["BLESSED", "blessing.json"]
-    assert verdict_files.blessings(run.output) == [("n20261124", "2026-11-24", NOW)]
+    assert blessing.listed(run.output) == [("n20261124", "2026-11-24", NOW)]
 
 
 @pytest.mark.parametrize("name", ["REGRESSED", "OUT_OF_BOUNDS", "NO_BASELINE", "INCONCLUSIVE", "PASS"])
 def test_judging_again_undoes_no_blessing_by_hand(run, name):
-    verdict_files.bless(run, NOW)
+    blessing.grant(run, "hand", NOW)
     written = verdict_files.write(run, verdicts.verdict(verdicts.check(name)))
     assert written["blessing"].endswith("/BLESSED")
     assert details(run) == {"run_id": "n20261124", "by": "hand", "time": "2026-11-24T12:00:00+00:00"}
@@ -186,9 +186,9 @@ def test_judging_again_undoes_no_blessing_by_hand(run, name):
 
 
 def test_an_invalid_run_is_not_blessed_whoever_has_done_so(run):
-    verdict_files.bless(run, NOW)
+    blessing.grant(run, "hand", NOW)
     verdict_files.write(run, verdicts.verdict(verdicts.check("INVALID")))
-    assert verdict_files.blessings(run.output) == []
+    assert blessing.listed(run.output) == []
     verdict_files.write(run, REGRESSED)
     assert "NOT_BLESSED" in names(run)
 
@@ -196,7 +196,7 @@ def test_an_invalid_run_is_not_blessed_whoever_has_done_so(run):
 def test_no_baseline_takes_the_gates_own_blessing(run):
     verdict_files.write(run, PASSED)
     verdict_files.write(run, NO_BASELINE)
-    assert verdict_files.blessings(run.output) == []
+    assert blessing.listed(run.output) == []
 
 
 class Steps:
@@ -238,7 +238,7 @@ def test_a_crash_anywhere_leaves_no_blessing(tmp_path, monkeypatch, before, now)
             Steps(patch, fail_at)
             with pytest.raises(StorageError, match="cannot be written: No space left"):
                 verdict_files.write(run, now)
-        assert verdict_files.blessings(run.output) == []
+        assert blessing.listed(run.output) == []
         verdict_files.write(run, now)
         assert names(run) == names(whole)
 
@@ -271,8 +271,8 @@ def test_blessings_are_the_last_blessed_first(tmp_path):
         verdict_files.write(run_of(tmp_path, run_id, date), at(NOW + timedelta(hours=hours)))
     verdict_files.write(run_of(tmp_path, "d"), REGRESSED)
     output = str(tmp_path / "out")
-    assert verdict_files.blessings(output + "/") == verdict_files.blessings(output)
-    assert [found[:2] for found in verdict_files.blessings(output)] == [
+    assert blessing.listed(output + "/") == blessing.listed(output)
+    assert [found[:2] for found in blessing.listed(output)] == [
         ("b", "2026-11-21"), ("c", "2026-11-23"), ("a", "2026-11-22"),
     ]  # fmt: skip
 
@@ -284,11 +284,11 @@ def test_without_its_details_a_blessing_is_as_old_as_its_file(run, text):
     if text is not None:
         mark.with_name("blessing.json").write_text(text, encoding="latin-1")
     os.utime(mark, (NOW.timestamp(), NOW.timestamp()))
-    assert verdict_files.blessings(run.output) == [("n20261124", "2026-11-24", NOW)]
+    assert blessing.listed(run.output) == [("n20261124", "2026-11-24", NOW)]
 
 
 def test_no_blessings(tmp_path):
-    assert verdict_files.blessings(str(tmp_path / "nothing")) == []
+    assert blessing.listed(str(tmp_path / "nothing")) == []
 
 
 def test_a_blessing_whose_time_has_no_zone_is_in_utc(run):
@@ -303,16 +303,16 @@ def test_a_verdict_in_an_object_store(remote):
     written = verdict_files.write(run, at(NOW))
     assert set(remote) == {*written.values(), f"{run.folder('gate')}/blessing.json"}
     assert verdict_files.read(run) == at(NOW)
-    assert verdict_files.blessings(run.output) == [("n1", "2026-11-24", NOW)]
+    assert blessing.listed(run.output) == [("n1", "2026-11-24", NOW)]
     verdict_files.write(run, REGRESSED)
-    assert verdict_files.blessings(run.output) == []
+    assert blessing.listed(run.output) == []
     assert not any(path.endswith("/BLESSED") or "blessing" in path or ".tmp" in path for path in remote)
 
 
 @pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
 def test_the_time_of_a_blessing_in_an_object_store_without_details(remote):
     run = Run("gs://bucket/[out]*", "2026-11-24", "n1", "c", "m")
-    verdict_files.bless(run, NOW)
+    blessing.grant(run, "hand", NOW)
     del remote[f"{run.folder('gate')}/blessing.json"]
     written = datetime.fromtimestamp(WRITTEN, UTC)
-    assert verdict_files.blessings(run.output) == [("n1", "2026-11-24", written)]
+    assert blessing.listed(run.output) == [("n1", "2026-11-24", written)]

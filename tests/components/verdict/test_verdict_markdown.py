@@ -76,7 +76,7 @@ def test_numbers_of_a_row():
 def test_the_headline_under_each_rule():
     rows = [row for row in rendered(verdicts.verdict(verdicts.check())).rows if len(row) == 6]
     assert len(rows) == 4
-    assert rows[2] == ["absent classes count as 1", "PASS", "0.8000", "0.7900", "+0.0100", "+0.0020 to +0.0180"]
+    assert rows[2] == ["absent classes counted as 1", "PASS", "0.8000", "0.7900", "+0.0100", "+0.0020 to +0.0180"]
 
 
 def test_accounting_reasons_and_samples_that_are_not_common():

@@ -101,11 +101,6 @@ def test_the_table_of_classes_fits_a_terminal():
     assert max(map(len, shown(printing.class_table(rows)).splitlines())) <= 80
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "-"), (0.0, "0.0000"), (1.0, "1.0000"), (2 / 3, "0.6667")])
-def test_number(value, text):
-    assert printing.number(value) == text
-
-
 @pytest.mark.parametrize(
     ("value", "text"), [(None, "NULL"), (1 / 3, "0.333333"), (12, "12"), (True, "True"), ("a", "a")]
 )

@@ -79,7 +79,7 @@ def test_every_failure_and_thirty_passes():
 
 def test_the_headline_under_each_rule():
     text = shown(verdicts.verdict(verdicts.check()), 120)
-    assert "absent classes count as 0" in text
+    assert "absent classes counted as 0" in text
     assert "+0.0020 to +0.0180" in text
 
 

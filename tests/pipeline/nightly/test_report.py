@@ -52,7 +52,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def root(made, tmp_path):
-    """The same, where something may be taken away."""
+    """The demo, where something may be taken away."""
     kept = tmp_path / "kept"
     shutil.copytree(made, kept)
     yield made

@@ -60,7 +60,7 @@ def test_the_embedded_runner_needs_nothing() -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--runnr=X"], r"^warning: .* does not know --runnr \(did you mean --runner\?\), flags; mend it"),
+        (["--runnr=X"], r"^warning: .* does not know --runnr \(did you mean --runner\?\), flags; fix it"),
         (["--runner=DaskRunner"], "^problem: DaskRunner ends as DONE without having written the tables, --runner"),
         (["--runner=DirectRunner"], "^warning: Beam's DirectRunner first tries to download Prism, --runner"),
         ([PORTABLE, "--environment_type=LOOPBACK"], "^problem: PortableRunner has no job server, --job_endpoint"),
@@ -85,7 +85,7 @@ def test_the_embedded_runner_needs_nothing() -> None:
         (["--runner=PrismRunner", "--prism_location=/nowhere"], "^problem: there is no file '/nowhere', --prism_loc"),
         (
             ["--runner=FlinkRunner", "--flink_job_server_jar=/no.jar", "--environment_type=LOOPBACK"],
-            "^problem: there is no file '/no.jar', --flink_job_server_jar; mend the path of Flink's job server",
+            "^problem: there is no file '/no.jar', --flink_job_server_jar; fix the path of Flink's job server",
         ),
     ],
 )

@@ -62,7 +62,7 @@ def test_a_good_config_has_no_finding_and_leaves_nothing(settings: dict[str, Any
 
 def test_a_record_that_does_not_decode(settings: dict[str, Any], tmp_path: Path) -> None:
     write(tmp_path, 1, b"what?")
-    one(settings, r"^problem: the record \(5 bytes\) is not a tf.Example: .*, \S+/part-1 record 0; mend the config or")
+    one(settings, r"^problem: the record \(5 bytes\) is not a tf.Example: .*, \S+/part-1 record 0; fix the config or")
 
 
 def test_where_failures_are_allowed_one_record_is_a_warning(settings: dict[str, Any], tmp_path: Path) -> None:
@@ -112,9 +112,7 @@ def test_an_empty_shard_is_a_warning(settings: dict[str, Any], tmp_path: Path) -
 
 def test_a_slice_feature_that_no_record_has(settings: dict[str, Any]) -> None:
     settings["slices"] = ["site", "scanner"]
-    one(
-        settings, "^problem: the slice feature 'scanner' is missing in 3 of 3 first records, .*part-0 record 0; mend sl"
-    )
+    one(settings, "^problem: the slice feature 'scanner' is missing in 3 of 3 first records, .*part-0 record 0; fix sl")
 
 
 def test_a_slice_feature_that_some_records_have(settings: dict[str, Any], tmp_path: Path) -> None:
@@ -131,7 +129,7 @@ def test_patterns_that_match_nothing_are_all_named(settings: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"model": "/nowhere"}, "^problem: expected a SavedModel folder .* at '/nowhere', .*, model; mend the config"),
+        ({"model": "/nowhere"}, "^problem: expected a SavedModel folder .* at '/nowhere', .*, model; fix the config"),
         ({"input": {"signature": "other"}}, "input.signature is 'other', but the model has: serving_default"),
         ({"classes": ["a", "b", "c"]}, "the config names 3 classes, but the output has 2 channels"),
     ],
@@ -154,14 +152,14 @@ def test_a_model_that_fails_on_the_first_sample(settings: dict[str, Any], tmp_pa
     model = builders.save_model(tmp_path / "m", numbers, builders.images_spec())
     one(
         {**settings, "model": model},
-        "^problem: .*NaN or infinite values for this sample, .*part-0 record 0; mend the m",
+        "^problem: .*NaN or infinite values for this sample, .*part-0 record 0; fix the m",
     )
 
 
 def test_an_output_that_cannot_be_written(settings: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     settings["output"] = f"{tmp_path}/file/out"
-    one(settings, "^problem: .*/file/out cannot be written: .*, output; mend output or its permissions")
+    one(settings, "^problem: .*/file/out cannot be written: .*, output; fix output or its permissions")
 
 
 def test_everything_wrong_is_said_at_once(settings: dict[str, Any], tmp_path: Path) -> None:
@@ -182,7 +180,7 @@ def test_a_shard_that_is_gone(tmp_path: Path) -> None:
     settings = DecodeSettings(PRESETS["deeplab"], LabelSettings(classes=("a", "b")))
     looked = first_records.look([Shard(f"{tmp_path}/gone", 1)], settings, failures_allowed=True)
     assert looked.samples == ()
-    assert re.search("^problem: the shard cannot be read .*gone; mend its permissions", str(looked.findings[0]))
+    assert re.search("^problem: the shard cannot be read .*gone; fix its permissions", str(looked.findings[0]))
 
 
 def command(settings: dict[str, Any], folder: Path, *flags: str) -> int:
@@ -208,7 +206,7 @@ def test_the_command_exits_2_with_any_problem(
     assert command(settings, tmp_path, "--", "--runnr=X") == 2
     out, err = capsys.readouterr()
     assert "warning: Beam's Python side does not know --runnr" in out
-    assert r"part-\x1b[2J record 0; mend" in out
+    assert r"part-\x1b[2J record 0; fix" in out
     assert "\x1b" not in out
     assert err.endswith("1 warning, 1 problem\n")
 
@@ -216,3 +214,13 @@ def test_the_command_exits_2_with_any_problem(
 def test_a_finding_is_one_line() -> None:
     assert str(Finding("problem", "a", "b", "c")) == "problem: a, b; c"
     assert str(Finding("ok", "a", "b")) == "ok: a, b"
+
+
+def test_healthy_volumes_are_no_problem_where_the_model_is_missing(tmp_path: Path) -> None:
+    shape = {"shape": "shape", "dtype": "uint8"}
+    volume = builders.example(image=bytes(60), mask=bytes(60), shape=[3, 4, 5])
+    builders.write_shard(tmp_path / "data" / "part-0", [volume])
+    features = {"image": {"key": "image", **shape}, "mask": {"key": "mask", **shape}}
+    base = {"examples": f"{tmp_path}/data/*", "output": f"{tmp_path}/out", "classes": ["a", "b"]}
+    (problem,) = found({**base, "features": features, "model": f"{tmp_path}/no-model"})
+    assert "expected a SavedModel folder" in problem

@@ -1,4 +1,4 @@
-"""What engines say, in words that name the flag to mend."""
+"""What engines say, in words that name the flag to fix."""
 
 import grpc
 import pytest
