@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long fuzz soak lint types docs check deploy-check test-engines bench lock clean
+.PHONY: help run test test-long fuzz soak lint types docs check deploy-check test-engines bench lock screenshots clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -108,6 +108,9 @@ lock: $(VENV)/.dev ## resolve setup.py anew into the two lock files, for every s
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --output-file requirements.lock setup.py
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra dev --constraint requirements.lock --output-file requirements-dev.lock setup.py
 	for name in airflow kfp; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --output-file tests/deploy/$$name.lock tests/deploy/$$name.in; done
+
+screenshots: $(VENV)/.dev ## make the picture of the report in docs/images; needs Chromium
+	$(BIN)/python scripts/screenshot.py $(CHROMIUM)
 
 clean: ## remove the environment, the demo and caches
 	rm -rf .mypy $(VENV) .venv-airflow .venv-kfp .deploy-tools .engines-tools $(DEMO) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

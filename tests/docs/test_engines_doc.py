@@ -22,7 +22,7 @@ TEXTS = {path.name: path.read_text(encoding="utf-8") for path in DOCS}
 def test_every_test_and_file_that_is_named_is_there(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     named = set(re.findall(r"`(tests/[\w/.]+)`", text))
-    linked = set(re.findall(r"\]\(([^)]+)\)", text))
+    linked = set(re.findall(r"\]\(([^)#]+)", text))
     assert named
     assert not [name for name in named if not (ROOT / name).exists()]
     assert not [name for name in linked if not (path.parent / name).exists()]
