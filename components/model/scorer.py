@@ -119,7 +119,7 @@ class Scorer:
         if count == 1:
             return _Scored([], None, [model_faults.too_big(samples[0], error)])
         self._largest[bucket] = min(count // 2, self._largest.get(bucket, count))
-        _log.warning("out of memory with a batch of %d, going on with %d", count, self._largest[bucket])
+        _log.warning("out of memory with a batch of %d; scoring %d at a time from now on", count, self._largest[bucket])
         return self._scored(samples)
 
     def _scored_apart(self, samples: Sequence[Sample], error: Exception) -> _Scored:
