@@ -10,7 +10,18 @@ from typing import Annotated
 
 import typer
 
-from .commands import analyze, evaluate, first_steps, gate, interrupts, preflight, query, tables, terminal
+from .commands import (
+    analyze,
+    evaluate,
+    first_steps,
+    gate,
+    interrupts,
+    output_streams,
+    preflight,
+    query,
+    tables,
+    terminal,
+)
 
 app = typer.Typer(
     name="dicebeam",
@@ -21,6 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_ASKED_FOR_OUTPUT = (["query"], ["inspect"])
+_JUDGING = (["gate"], ["nightly"])
 _WITH_FLAGS = ("evaluate", "summarize", "compact", "gate", "nightly", "report", "analyze", "preflight")
 
 
@@ -51,18 +64,24 @@ for _command in (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: what stands after `--` is Beam's."""
+    """Entry point: what stands after `--` is Beam's.
+
+    1 and 3 to 5 are exit codes of a verdict; what else ends a command early ends it with 2.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     own, flags = (given[: given.index("--")], given[given.index("--") + 1 :]) if "--" in given else (given, [])
-    if flags and own[:1] not in [[name] for name in _WITH_FLAGS]:
-        *names, last = _WITH_FLAGS
-        terminal.say(f"error: only {', '.join(names)} and {last} take Beam flags, but got -- {' '.join(flags)}")
-        sys.exit(terminal.FAILED)
-    try:
-        app(args=own, prog_name="dicebeam", obj=flags)
-    except SystemExit as end:
-        interrupts.leave(end.code)
-        raise
+    with output_streams.installed(forgiving=own[:1] not in _ASKED_FOR_OUTPUT):
+        if flags and own[:1] not in [[name] for name in _WITH_FLAGS]:
+            *names, last = _WITH_FLAGS
+            terminal.say(f"error: only {', '.join(names)} and {last} take Beam flags, but got -- {' '.join(flags)}")
+            sys.exit(terminal.FAILED)
+        try:
+            app(args=own, prog_name="dicebeam", obj=flags)
+        except SystemExit as end:
+            interrupts.leave(end.code)
+            if end.code == 1 and own[:1] not in _JUDGING:  # a reader that went away, by Click's convention
+                sys.exit(terminal.FAILED)
+            raise
 
 
 if __name__ == "__main__":

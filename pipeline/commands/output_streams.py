@@ -1,0 +1,62 @@
+"""Standard output and error that never decide what a command ends with: a night is not lost to a full or closed one."""
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
+
+
+class Forgiving:
+    """A stream whose writes cannot fail: where it is full or closed, the rest of the output is dropped."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        """Keep a stream; None is one that was closed before the process began."""
+        self._stream = io.StringIO() if stream is None else stream
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with self._dropping():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what is buffered."""
+        with self._dropping():
+            self._stream.flush()
+
+    @contextmanager
+    def _dropping(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError):
+            # what is buffered would fail again when the process ends, which then exits with a code of its own
+            with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+                os.dup2(nowhere.fileno(), self._stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a stream has
+        """Everything else is the stream's."""
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def installed(*, forgiving: bool) -> Iterator[None]:
+    """In the block, text that a terminal cannot encode is written as escapes.
+
+    Args:
+        forgiving: whether output may be lost; not where the output is what a command is for.
+    """
+    before = sys.stdout, sys.stderr
+    for stream in before:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if forgiving:
+        sys.stdout = Forgiving(before[0])
+    sys.stderr = Forgiving(before[1])
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        sys.stdout, sys.stderr = before

@@ -1,0 +1,64 @@
+"""Output never decides the outcome: with a full, closed or narrow terminal the exit code is still the verdict's."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dicebeam.components.explore import demo
+from dicebeam.components.verdict import blessing
+from dicebeam.pipeline.config import config_file
+from tests.support.evaluating import evaluate
+
+LIMIT = "gate.checks=[{metric: dice_mean, class: foreground, min: 0.88, min_samples: 2}]"
+SHELLS = {
+    "full": "exec {command} >/dev/full 2>/dev/full",
+    "closed": "exec {command} >&- 2>&-",
+    "no_streams": "exec {command} <&- >&- 2>&-",
+    "reader_gone": "{command} 2>&1 | true; exit ${{PIPESTATUS[0]}}",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("output") / "demo"
+    path = Path(demo.make(str(made), 60))
+    path.write_text(path.read_text().replace("bicycle", "Fahrräder ☃"))
+    for run_id, model in (("v1", "v1"), ("v2", "v2")):
+        evaluate(config_file.load(str(path), [f"model={made}/models/{model}"]), run_id)
+    return made
+
+
+def gate(folder: Path, shell: str, run_id: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    own = f"{sys.executable} -m dicebeam gate {folder}/config.yaml --run-id {run_id} --set '{LIMIT}'"
+    command = ["bash", "-c", shell.format(command=own)]
+    return subprocess.run(command, env={**os.environ, **variables}, capture_output=True, check=False)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("shell", SHELLS.values(), ids=list(SHELLS))
+def test_the_exit_code_is_the_verdicts_and_every_file_is_there(folder: Path, shell: str) -> None:
+    shutil.rmtree(folder / "reports/gate", ignore_errors=True)
+    assert gate(folder, shell, "v1").returncode == 0
+    written = {path.name for path in (folder / "reports/gate").glob("*/run_id=v1/*")}
+    assert {blessing.BLESSED, "verdict.json", "junit.xml"} <= written
+
+
+def test_a_verdict_that_is_no_pass(folder: Path) -> None:
+    assert gate(folder, SHELLS["closed"], "v2").returncode == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_class_that_the_terminal_cannot_encode_is_escaped(folder: Path, encoding: str) -> None:
+    done = gate(folder, "exec {command}", "v1", PYTHONIOENCODING=encoding)
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_an_error_is_2_whatever_becomes_of_its_message(folder: Path) -> None:
+    assert gate(folder, SHELLS["full"], "nobody").returncode == 2
+    assert gate(folder, SHELLS["no_streams"], "nobody").returncode == 2
