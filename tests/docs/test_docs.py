@@ -136,7 +136,7 @@ def test_there_are_three_queries_in_the_readme() -> None:
 
 def test_the_query_of_make_run_gives_rows(output: str) -> None:
     (sql,) = re.findall(r'dicebeam query \S+ "(SELECT .*)"$', (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert len(query.query(output, sql).rows) == 5
+    assert len(query.query(output, sql).rows) == 8
 
 
 def system_check(**environment: str) -> subprocess.CompletedProcess[str]:
