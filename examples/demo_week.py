@@ -32,6 +32,8 @@ from examples import brighter
 
 DRIFT = [{"metric": "channel_mean", "max_shift": 0.1}, {"metric": "class_pixels", "max_ratio": 1.5}]
 
+QUERY = "SELECT run_id, verdict, baseline_run_id, n_not_passed FROM gate_history ORDER BY decided"
+
 
 def run(demo: Path, tell: Callable[[str], None]) -> Iterator[tuple[list[str], int]]:
     """Run the week in the folder of a demo that has no reports yet; gives each command and its exit code."""
@@ -99,7 +101,7 @@ def main() -> None:
     demo = parser.parse_args().demo
     for _ in run(demo, print):
         pass
-    print(f'\nNow ask it: dicebeam query {demo}/reports "SELECT run_id, verdict, n_not_passed FROM gate_history"')
+    print("\nNow ask it:", shlex.join(["dicebeam", "query", f"{demo}/reports", QUERY]))
 
 
 if __name__ == "__main__":
