@@ -171,7 +171,7 @@ def test_a_run_that_went_on_has_no_speed(judged):
 
 
 def test_every_other_message_of_the_troubles_is_one_of_the_programs():
-    source = "".join(path.read_text() for room in ("components", "pipeline") for path in (ROOT / room).glob("*.py"))
+    source = "".join(path.read_text() for room in ("components", "pipeline") for path in (ROOT / room).rglob("*.py"))
     messages = [message for what, _ in rows("what you see") for message in re.findall(r"`([^`]+)`", what)]
     assert len(messages) > 12
     assert [message for message in messages if message not in source] == ["there is no slice"]  # which was tried above
@@ -249,7 +249,8 @@ def test_the_queries_give_rows(folder, sql):
 
 def test_the_spread_from_the_verdicts_is_that_of_the_samples(judged, tmp_path):
     """True of classes that no sample lacks in one run alone; 2 stands for the t distribution's 1.97."""
-    judged("tuesday", 'gate.checks=[{metric: dice_mean, class: "*", max_drop: 0.01}]', "cluster=null")
+    single = ("cluster=null", "slices=[site, scanner, age, patient]")
+    judged("tuesday", 'gate.checks=[{metric: dice_mean, class: "*", max_drop: 0.01}]', *single)
     by_samples, by_verdicts, *_ = blocks(DOC, "sql")
     of_samples = {row[0]: row[2] for row in query.query(f"{tmp_path}/reports", by_samples).rows}
     of_verdicts = {row[1]: row[-1] for row in query.query(f"{tmp_path}/reports", by_verdicts).rows}
