@@ -15,8 +15,12 @@ DOCS = (
     "docs/reference/tables.md",
     *(f"docs/guide/{name}.md" for name in ("analyze", "drift", "nightly", "sql")),
 )
-QUERIES = {f"{name}: {sql}": sql for name in DOCS for sql in blocks(ROOT / name, "sql")}
-each_query = pytest.mark.parametrize("sql", QUERIES.values(), ids=QUERIES)
+QUERIES = [
+    pytest.param(sql, id=f"{name}-{number}")
+    for name in DOCS
+    for number, sql in enumerate(blocks(ROOT / name, "sql"), 1)
+]
+each_query = pytest.mark.parametrize("sql", QUERIES)
 
 
 def week(folder: Path) -> tuple[str, list[int]]:
@@ -40,7 +44,7 @@ def of_one_channel(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[
 
 
 def test_there_are_queries_in_every_page():
-    assert {title.partition(":")[0] for title in QUERIES} == set(DOCS)
+    assert {each.id.rpartition("-")[0] for each in QUERIES} == set(DOCS)
 
 
 @each_query
