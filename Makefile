@@ -38,7 +38,7 @@ run: $(VENV)/.run ## make the demo data set, evaluate it, and ask the tables a q
 	@test -f $(DEMO)/config.yaml || $(BIN)/dicebeam demo $(DEMO)
 	$(BIN)/dicebeam evaluate $(DEMO)/config.yaml
 	@echo
-	$(BIN)/dicebeam query $(DEMO)/reports "SELECT sample_id, site, class_name, round(dice, 4) AS dice, true_positives AS tp, false_positives AS fp, false_negatives AS fn FROM samples WHERE state <> 'absent' AND run_id = (SELECT max(run_id) FROM runs) ORDER BY samples.dice, sample_id LIMIT 5"
+	$(BIN)/dicebeam query $(DEMO)/reports "SELECT sample_id, site, scanner, age, class_name, round(dice, 4) AS dice, true_positives AS tp, false_positives AS fp, false_negatives AS fn FROM worst_samples WHERE class_name <> 'background' ORDER BY worst_samples.dice, sample_id, class_name LIMIT 8"
 
 test: $(VENV)/.dev ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"

@@ -1,6 +1,6 @@
 """The shards of a folder again, with brighter images and the same masks: what a scanner that was serviced sends.
 
-    python -m examples.brighter demo/data demo/bright 1.2
+    python -m examples.brighter demo/data demo/bright 1.3
 
 Each record of FROM/*.tfrecord is copied to a shard of the same name in TO; the pixels of `image/encoded` are multiplied
 by the factor, rounded, and cut at 255. docs/guide/drift.md shows what the gate says of such a night.

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dicebeam.components.explore import demo, query
 from dicebeam.pipeline.config import config_file
 from dicebeam.schemas import tables
 from dicebeam.schemas.config.config import Config
@@ -17,7 +16,6 @@ from dicebeam.schemas.config.features import PRESETS, FeatureKeys
 from dicebeam.schemas.config.gate import CheckConfig, GateConfig
 from dicebeam.schemas.config.model import InputSettings
 from dicebeam.schemas.config.statistics import BootstrapConfig
-from tests.support.evaluating import evaluate
 from tests.support.paths import ROOT
 
 README, CONFIG_DOC, TABLES_DOC = (
@@ -111,32 +109,8 @@ def test_the_config_in_the_readme_is_valid(tmp_path: Path) -> None:
     assert len(config.gate.checks) == 3
 
 
-@pytest.fixture(scope="module")
-def output(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("docs") / "demo"
-    config = demo.make(str(folder), 8)
-    for run_id, model in (("monday", "v1"), ("tuesday", "v2")):
-        evaluate(config_file.load(config, [f"model={folder}/models/{model}"]), run_id)
-    return f"{folder}/reports"
-
-
-@pytest.mark.parametrize("sql", [*blocks(README, "sql"), *blocks(TABLES_DOC, "sql")])
-def test_queries_in_the_docs_give_rows(sql: str, output: str) -> None:
-    assert query.query(output, sql).rows
-
-
-@pytest.mark.parametrize("sql", blocks(ROOT / "docs/guide/analyze.md", "sql"))
-def test_queries_about_two_analyses_give_rows(sql: str, nights: tuple[str, object]) -> None:
-    assert query.query(nights[0], sql).rows
-
-
 def test_there_are_three_queries_in_the_readme() -> None:
     assert len(blocks(README, "sql")) == 3
-
-
-def test_the_query_of_make_run_gives_rows(output: str) -> None:
-    (sql,) = re.findall(r'dicebeam query \S+ "(SELECT .*)"$', (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert len(query.query(output, sql).rows) == 5
 
 
 def system_check(**environment: str) -> subprocess.CompletedProcess[str]:

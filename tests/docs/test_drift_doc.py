@@ -91,7 +91,7 @@ def test_every_channel_drifted_and_no_class(lived):
     rows = verdicts(lived[0], "tuesday")
     assert [row[:5] for row in rows[:3]] == [("channel_mean", channel, None, "DRIFTED", True) for channel in range(3)]
     assert {row[3] for row in rows[3:]} == {"PASS"}
-    assert [row[4] for row in rows[3:]] == [True, True, True, False]
+    assert [row[4] for row in rows[3:]] == [True, True, True, True, False]
     assert {row[3] for row in verdicts(lived[0], "wednesday")} == {"PASS"}
 
 

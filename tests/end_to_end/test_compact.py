@@ -231,7 +231,7 @@ def test_statistics_say_which_files_have_a_record(compacted: Path) -> None:
     names = [group.column(i).path_in_schema for i in range(group.num_columns)]
     shard, class_id = (group.column(names.index(name)).statistics for name in ("shard", "class_id"))
     assert shard.min < shard.max
-    assert (class_id.min, class_id.max) == (0, 2)
+    assert (class_id.min, class_id.max) == (0, 3)
 
 
 @pytest.mark.parametrize("table", tables.OF_A_RUN)

@@ -26,7 +26,7 @@ def code(arguments: list[str]) -> int:
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A demo evaluated as `r1`, sliced by site; the model is gone."""
+    """A demo evaluated as `r1`, sliced by site, scanner and age; the model is gone."""
     demo = tmp_path_factory.mktemp("summarize") / "demo"
     code(["demo", str(demo), "--samples", "8"])
     assert code(["evaluate", f"{demo}/config.yaml", "--run-id", "r1"]) == 0
@@ -75,15 +75,15 @@ def test_lost_tables_come_back_as_they_were(demo: Path, capsys: pytest.CaptureFi
 
 def test_other_slices_foreground_and_budget_over_the_same_samples(demo: Path) -> None:
     before = row(demo)
-    changed = ["--set", "slices=[]", "--set", "foreground=[square]", "--set", "max_failed_fraction=0.5"]
+    changed = ["--set", "slices=[]", "--set", "foreground=[bicycle]", "--set", "max_failed_fraction=0.5"]
     assert summarize(demo, *changed) == 0
     assert set(table(demo, "classes")["slice"].to_pylist()) == {"all"}
     classes = {r["class_name"]: r for r in table(demo, "classes").to_pylist()}
-    assert table(demo, "slices")["dice_mean"].to_pylist() == [classes["square"]["dice_mean"]]
+    assert table(demo, "slices")["dice_mean"].to_pylist() == [classes["bicycle"]["dice_mean"]]
     now = row(demo)
     assert {name: now[name] for name in KEPT} == {name: before[name] for name in KEPT}
     config = json.loads(str(now["config"]))
-    assert (config["slices"], config["foreground"], config["max_failed_fraction"]) == ([], ["square"], 0.5)
+    assert (config["slices"], config["foreground"], config["max_failed_fraction"]) == ([], ["bicycle"], 0.5)
     assert config["model"] == f"{demo}/models/v1"
 
 
@@ -144,10 +144,10 @@ def test_without_the_examples_and_the_runs_row_nobody_knows(demo: Path, capsys: 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("slices=[scanner]", "slices: ['scanner'] was not read when the run was scored"),
-        ("slices=[scanner]", "its sample files have the slice columns ['site']"),
+        ("slices=[camera]", "slices: ['camera'] was not read when the run was scored"),
+        ("slices=[camera]", "its sample files have the slice columns ['age', 'patient', 'scanner', 'site']"),
         ("threshold=0.25", "run 'r1' was scored with another config: threshold: 0.5 -> 0.25 (see"),
-        ("classes=[a, b, c]", 'classes: ["background", "disc", "square"] -> ["a", "b", "c"]'),
+        ("classes=[a, b, c, d]", 'classes: ["background", "car", "person", "bicycle"] -> ["a", "b", "c", "d"]'),
     ],
 )
 def test_what_was_not_scored_cannot_be_summarized(

@@ -30,7 +30,7 @@ def code(arguments: list[str]) -> int:
 def test_evaluate_prints_the_table_the_counts_and_the_paths(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert code(["evaluate", f"{demo}/config.yaml", "--run-id", "night1"]) == 0
     out, err = capsys.readouterr()
-    assert "square" in out
+    assert "bicycle" in out
     assert "scored 12 of 12 records in 4 shards, 0 failed" in out
     assert f"{demo}/reports/classes/eval_date=" in out
     assert "run night1: 4 shards" in err
@@ -42,7 +42,8 @@ def test_query_reads_what_evaluate_wrote(demo: Path, capsys: pytest.CaptureFixtu
     sql = "SELECT class_name, n_samples FROM classes WHERE slice = 'all' AND run_id = 'night2' ORDER BY class_id"
     assert code(["query", f"{demo}/reports", sql]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert [line for line in lines if line[1:] == ["12"]] == [["background", "12"], ["disc", "12"], ["square", "12"]]
+    names = ["background", "car", "person", "bicycle"]
+    assert [line for line in lines if line[1:] == ["12"]] == [[name, "12"] for name in names]
 
 
 def test_query_without_sql_lists_the_views(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,9 +60,9 @@ def test_a_wrong_query_is_one_line_and_exit_2(demo: Path, capsys: pytest.Capture
 
 
 def test_a_set_option_changes_the_config(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["evaluate", f"{demo}/config.yaml", "--set", f"model={demo}/models/v2", "--set", "foreground=[square]"]
+    arguments = ["evaluate", f"{demo}/config.yaml", "--set", f"model={demo}/models/v2", "--set", "foreground=[bicycle]"]
     assert code(arguments) == 0
-    assert "(foreground: square)" in capsys.readouterr().out
+    assert "(foreground: bicycle)" in capsys.readouterr().out
 
 
 def test_beam_flags_follow_two_dashes(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +118,7 @@ def test_a_json_config_is_yaml(demo: Path, tmp_path: Path, capsys: pytest.Captur
         "examples": f"{demo}/data/*.tfrecord",
         "model": f"{demo}/models/v1",
         "output": str(tmp_path / "out"),
-        "classes": ["background", "disc", "square"],
+        "classes": ["background", "car", "person", "bicycle"],
     }
     (tmp_path / "config.json").write_text(json.dumps(settings))
     assert code(["evaluate", str(tmp_path / "config.json")]) == 0
@@ -236,8 +237,8 @@ def test_a_run_goes_on_with_another_batch_size_and_is_refused_with_another_thres
     may_change = [
         "batch_size=3",
         "shard_split_bytes=9",
-        "foreground=[square]",
-        "slices=[[site]]",
+        "foreground=[bicycle]",
+        "slices=[[site, scanner], age]",
         "max_failed_fraction=0.5",
     ]
     assert code([*command, *(part for change in may_change for part in ("--set", change))]) == 0
@@ -245,6 +246,7 @@ def test_a_run_goes_on_with_another_batch_size_and_is_refused_with_another_thres
     assert code([*command, "--set", "threshold=0.25", "--set", "slices=[]", "--set", "input.scale=none"]) == 2
     shown = (
         "error: run 'keys' was begun with another config: "
-        'input.scale: "unit" -> "none"; slice_features: ["site"] -> []; threshold: 0.5 -> 0.25 (see'
+        'input.scale: "unit" -> "none"; slice_features: ["age", "patient", "scanner", "site"] -> ["patient"]; '
+        "threshold: 0.5 -> 0.25 (see"
     )
     assert shown in capsys.readouterr().err

@@ -8,12 +8,14 @@ from dicebeam.components.runs import run_files
 from dicebeam.schemas import tables
 
 TIME = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+CLASSES = {"background": (900, 60), "car": (60, 60), "person": (25, 50), "bicycle": (15, 40)}
+"""Pixels and samples of each class of the demo."""
 CHANNEL = dict.fromkeys(("min", "p01", "p05", "p25", "p50", "p75", "p95", "p99", "max"), 0.0)
 
 
 def write(past, channels=((100.0, 50.0),), classes=None, *, pixels=None, **more):
     """Tables of as many records as the finished run has; `classes` are (pixels, samples) by name."""
-    counts = {"background": (900, 100), "disc": (60, 60), "square": (40, 50)} if classes is None else classes
+    counts = CLASSES if classes is None else classes
     records = past.row["records"]
     whole = sum(each[0] for each in counts.values()) if pixels is None else pixels
     rows = {

@@ -80,7 +80,7 @@ def worst(h):
 
 @answers("Which images are the worst of another run?")
 def worst_of_another(h):
-    rows = of_run(h, "samples", "night-10").query("class_name == 'car'").dropna(subset="dice")
+    rows = of_run(h, "samples", "night-25").query("class_name == 'car'").dropna(subset="dice")
     return rows.sort_values(["dice", "sample_id", "record"])[["sample_id", "class_name", "state", "dice"]].head(10)
 
 
@@ -213,7 +213,7 @@ def drifts(h):
 def spread(h):
     rows = finished(h, "samples").query("class_name == 'car'")
     rows = rows[~rows.duplicated(["run_id", "sample_id"], keep=False)].groupby(["sample_id", "class_name"]).dice
-    found = (rows.quantile(0.9) - rows.quantile(0.1))[rows.count() >= 10].rename("spread").reset_index()
+    found = (rows.quantile(0.9) - rows.quantile(0.1))[rows.count() >= 3].rename("spread").reset_index()
     return found.sort_values(["spread", "sample_id"], ascending=[False, True]).head(10)
 
 
@@ -226,7 +226,7 @@ def failed(h):
 
 @answers("Which samples share an id?")
 def shared(h):
-    rows = h["samples"].query("class_id == 0 and run_id in ['night-13', 'night-14', 'night-15']")
+    rows = finished(h, "samples").query("class_id == 0")
     rows = rows[rows.duplicated(["run_id", "sample_id"], keep=False)].sort_values(["shard", "record"])
     places = rows.assign(place=rows.shard + "#" + rows.record.astype(str)).groupby(["run_id", "sample_id"]).place
     return places.agg(["size", list]).reset_index()

@@ -110,14 +110,14 @@ def test_a_warning_decides_nothing(folder: Path) -> None:
 
 def test_classes_are_counted_among_the_pixels_that_count(folder: Path) -> None:
     analyze(folder, "v1")
-    analyze(folder, "again", classes={"background": (930, 60), "disc": (30, 45), "square": (40, 30)})
-    both = "gate.drift=[{metric: class_pixels, max_ratio: 1.5}, {metric: class_samples, class: disc, max_change: 0.2}]"
+    analyze(folder, "again", classes={**analyzed.CLASSES, "background": (930, 60), "car": (30, 45)})
+    both = "gate.drift=[{metric: class_pixels, max_ratio: 1.5}, {metric: class_samples, class: car, max_change: 0.2}]"
     found = verdict.decide(config(folder, both), "again", "v1").verdict
-    assert {check.class_name: check.verdict for check in found.drift[:3]} == {
-        "background": PASS, "disc": DRIFTED, "square": PASS,
+    assert {check.class_name: check.verdict for check in found.drift[:4]} == {
+        "background": PASS, "car": DRIFTED, "person": PASS, "bicycle": PASS,
     }  # fmt: skip
     assert (found.drift[1].value, found.drift[1].baseline) == (0.03, 0.06)
-    assert (found.drift[3].verdict, found.drift[3].value, found.drift[3].baseline) == (DRIFTED, 45 / 60, 60 / 60)
+    assert (found.drift[4].verdict, found.drift[4].value, found.drift[4].baseline) == (DRIFTED, 45 / 60, 60 / 60)
 
 
 def test_other_samples_are_invalid_and_the_data_say_how_they_differ(folder: Path) -> None:

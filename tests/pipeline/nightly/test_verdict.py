@@ -106,7 +106,7 @@ def test_samples_that_are_read_again_say_what_the_tables_say(folder: Path) -> No
 
 @pytest.mark.parametrize("keep", [0, 100])
 def test_slices_without_replicates_are_measured_again(folder: Path, keep: int) -> None:
-    check = "gate.checks=[{metric: dice_mean, class: disc, slice: 'site=*', max_drop: 0.05, min_samples: 5}]"
+    check = "gate.checks=[{metric: dice_mean, class: person, slice: 'site=*', max_drop: 0.05, min_samples: 5}]"
     found = verdict.decide(config(folder, check, f"bootstrap.keep_slices={keep}"), "v2", "v1").verdict
     assert [each.slice for each in found.checks] == ["site=north", "site=south"]
     assert all(each.low is not None for each in found.checks)
