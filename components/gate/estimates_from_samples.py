@@ -3,6 +3,7 @@
 Sample files are read one at a time. Ids are held as 64-bit hashes, 8 bytes a sample of each run.
 """
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -60,7 +61,9 @@ def _ids_in(path: str, n_classes: int) -> Ids:
     with filesystems.reading(path) as opened:
         file = pq.ParquetFile(opened)
         parts, before = [], 0
-        for batch in file.iter_batches(sample_blocks.ROWS_A_READ, columns=["sample_id"]):
+        # group by group, because pyarrow below 20 cannot read a file that has none
+        groups = (file.iter_batches(sample_blocks.ROWS_A_READ, [i], ["sample_id"]) for i in range(file.num_row_groups))
+        for batch in itertools.chain.from_iterable(groups):
             firsts = batch["sample_id"].take(pa.array(np.arange(-before % n_classes, len(batch), n_classes)))
             parts.append(id_hashes(firsts.cast(pa.binary()).to_pylist()))
             before += len(batch)
