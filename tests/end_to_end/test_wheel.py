@@ -120,7 +120,7 @@ def test_worker_processes_evaluate_the_demo_beside_other_rooms(fresh: Path, proj
     in_project(project, dicebeam, "evaluate", "demo/config.yaml", "--", *flags)
     sql = "SELECT status, scored FROM runs"
     (row,) = json.loads(in_project(project, dicebeam, "query", "demo/reports", sql, "--format", "json"))
-    assert row == {"status": "SUCCESS", "scored": 20}
+    assert row == {"status": "done", "scored": 20}
 
 
 def test_python_is_one_that_the_classifiers_name() -> None:
