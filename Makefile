@@ -8,11 +8,15 @@ ACTIONLINT := v1.7.12
 BEAM := $(shell sed -n 's/^apache-beam==//p' requirements.lock)
 FUZZ_SECONDS ?= 3600
 FUZZ_SEED ?= $(shell date +%s)
+LOWEST_PYTHON ?= python3.11
+LOWEST_TESTS := schemas $(addprefix components/,decoding statistics storage runs samples summary dataset gate verdict report \
+	explore) $(addprefix pipeline/,commands console nightly test_cli.py) docs
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long fuzz soak lint types docs check deploy-check test-engines bench lock screenshots clean
+.PHONY: help run test test-long fuzz soak lint types docs check deploy-check test-engines test-lowest bench dist lock \
+	screenshots clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -26,6 +30,7 @@ $(VENV)/.base: scripts/check_system.py
 $(VENV)/.run: $(VENV)/.base requirements.lock setup.py
 	@echo "dicebeam: installing what requirements.lock names; TensorFlow and Beam are big, so this takes minutes, once"
 	@$(PIP) install -r requirements.lock
+	@rm -rf dicebeam.egg-info # left by an older build, it would tell an older version
 	@$(PIP) install --no-deps -e .
 	@touch $@
 
@@ -98,19 +103,38 @@ deploy-check: $(VENV)/.dev .venv-airflow/.made .venv-kfp/.made .deploy-tools/.ma
 test-engines: $(VENV)/.dev .engines-tools/.made ## run the same graph on Prism, job services, worker pools and a Flink cluster
 	DICEBEAM_ENGINES=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/engines tests/end_to_end/test_remote.py tests/end_to_end/test_remote_transform.py
 
+.venv-lowest/.made: requirements-lowest.lock setup.py
+	@echo "dicebeam: making .venv-lowest, with the lowest versions that setup.py allows"
+	@$(LOWEST_PYTHON) -m venv --clear .venv-lowest
+	@.venv-lowest/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	@.venv-lowest/bin/python -m pip --disable-pip-version-check --quiet install --no-deps -e .
+	@touch $@
+
+test-lowest: .venv-lowest/.made ## run the tests of tables, statistics, SQL and commands with the lowest versions that setup.py allows
+	.venv-lowest/bin/python -m pytest -n 2 --dist loadfile -m "not long" $(addprefix tests/,$(LOWEST_TESTS))
+
 bench: $(VENV)/.dev ## measure throughput, memory and start against what they are held to
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.start
 
-lock: $(VENV)/.dev ## resolve setup.py anew into the two lock files, for every supported Python
+dist: $(VENV)/.dev ## build the sdist and the wheel in dist/, check what an index would show, and test them in a fresh environment
+	rm -rf build dist dicebeam.egg-info
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+	DICEBEAM_DIST=$(CURDIR)/dist $(BIN)/python -m pytest tests/end_to_end/test_wheel.py
+
+lock: $(VENV)/.dev ## resolve setup.py anew into the lock files, for every supported Python, and for the lowest versions
 	$(PIP) install uv
+	@mkdir -p build && rm -f build/lowest.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --output-file requirements.lock setup.py
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra dev --constraint requirements.lock --output-file requirements-dev.lock setup.py
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --no-header --no-annotate --output-file build/lowest.lock setup.py
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate --extra dev --constraint build/lowest.lock --output-file requirements-lowest.lock setup.py
 	for name in airflow kfp; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --output-file tests/deploy/$$name.lock tests/deploy/$$name.in; done
 
 screenshots: $(VENV)/.dev ## make the picture of the report in docs/images; needs Chromium
 	$(BIN)/python scripts/screenshot.py $(CHROMIUM)
 
 clean: ## remove the environment, the demo and caches
-	rm -rf .mypy $(VENV) .venv-airflow .venv-kfp .deploy-tools .engines-tools $(DEMO) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .mypy $(VENV) .venv-airflow .venv-kfp .venv-lowest .deploy-tools .engines-tools $(DEMO) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -20,8 +20,12 @@ scipy           quantiles of Student's t, for intervals of few samples.
 duckdb          SQL over the Parquet tables (`dicebeam query`).
 jinja2          the HTML report: templates that escape everything by default.
 
+The lower bounds are the lowest versions with which the tests pass (`make test-lowest`), so that dicebeam installs
+beside other packages: TFX 1.21 keeps pyarrow below 19.
+
 And of the extras, beside what checks style and types and runs tests:
 
+build, twine    make the sdist and the wheel of a release, and check what an index would show of them (`make dist`).
 playwright      drives Chromium, where that is installed, through the report as a reader would.
 pandas, polars  read the tables as the docs say one can; pandas checks what SQL gives.
 junitparser     reads the verdict's JUnit file as CI services do.
@@ -47,21 +51,29 @@ from setuptools.command.build_py import build_py
 ROOMS = ["schemas", "schemas.*", "components", "components.*", "pipeline", "pipeline.*"]
 
 
+KEYWORDS = """
+apache-beam dice evaluation image-segmentation metrics model-validation parquet segmentation semantic-segmentation
+tensorflow tfrecord tfx
+"""
+
+
 class BuildPackage(build_py):
-    """Build the package without setup.py, which lies in the folder that is `dicebeam`."""
+    """Build the package without setup.py, and whatever else lies in the folder that is `dicebeam`."""
 
     def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
-        """The modules of a package, as setuptools finds them, but for this file."""
-        return [found for found in super().find_package_modules(package, package_dir) if found[1] != "setup"]
+        """The modules of a package, as setuptools finds them; of the checkout itself, the two that belong to it."""
+        found = super().find_package_modules(package, package_dir)
+        return [module for module in found if package != "dicebeam" or module[1] in {"__init__", "__main__"}]
 
 
 setup(
     name="dicebeam",
-    version="0.1.0",
+    version="0.2.0",
     description="Evaluate segmentation SavedModels over TFRecords: Dice per sample and class, in Parquet",
     long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
+    keywords=KEYWORDS.split(),
+    license_expression="Apache-2.0",
     license_files=["LICENSE"],
     cmdclass={"build_py": BuildPackage},
     package_dir={"dicebeam": "."},
@@ -79,15 +91,15 @@ setup(
         "tfx-bsl>=1.21,<1.22",
         "tensorflow-metadata>=1.21,<1.22",
         "tfrecord-lite==0.0.8",
-        "pyarrow>=25,<26",
-        "google-crc32c>=1.8,<2",
-        "numpy>=2.4,<2.5",
-        "pillow>=12,<13",
-        "pydantic>=2.14,<3",
+        "pyarrow>=18,<26",
+        "google-crc32c>=1.6,<2",
+        "numpy>=2.0.1,<2.5",
+        "pillow>=12.1.1,<13",
+        "pydantic>=2.11,<3",
         "pyyaml>=6,<7",
-        "typer>=0.29,<0.30",
-        "rich>=15,<16",
-        "scipy>=1.17,<2",
+        "typer>=0.16,<0.30",
+        "rich>=13.7,<16",
+        "scipy>=1.13,<2",
         "duckdb>=2,<3",
         "jinja2>=3.1,<4",
     ],
@@ -97,6 +109,7 @@ setup(
         "dev": [
             "apache-beam[aws]>=2.77,<2.78",
             "boto3>=1.44,<2",
+            "build>=1.6,<2",
             "check-jsonschema>=0.39,<0.40",
             "cmarkgfm>=2025.10",
             "croniter>=7,<8",
@@ -120,15 +133,26 @@ setup(
             "ruff>=0.17,<0.18",
             "scikit-learn>=1.9,<2",
             "sqlglot>=30,<31",
+            "twine>=6.1,<8",
             "types-protobuf>=6",
             "types-pyyaml>=6",
         ],
     },
     entry_points={"console_scripts": ["dicebeam = dicebeam.pipeline.cli:main"]},
     classifiers=[
-        "License :: OSI Approved :: Apache Software License",
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: MacOS",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
     ],
 )

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from kfp import compiler, dsl
 
-IMAGE = "registry.example.com/dicebeam:0.1.0"
+IMAGE = "registry.example.com/dicebeam:0.2.0"
 COMPILED = Path(__file__).with_suffix(".yaml")
 
 

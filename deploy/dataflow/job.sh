@@ -8,7 +8,7 @@ set -eu
 PROJECT=${PROJECT:-my-project}
 REGION=${REGION:-europe-west4}
 BUCKET=${BUCKET:-my-bucket}
-IMAGE=${IMAGE:-$REGION-docker.pkg.dev/$PROJECT/dicebeam/dicebeam:0.1.0}
+IMAGE=${IMAGE:-$REGION-docker.pkg.dev/$PROJECT/dicebeam/dicebeam:0.2.0}
 CONFIG=${CONFIG:-config.yaml}
 RUN_ID=${RUN_ID:-n$(date -u +%Y%m%d)}
 

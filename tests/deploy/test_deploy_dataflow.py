@@ -17,7 +17,7 @@ from apache_beam.internal.gcp import auth
 from dicebeam.pipeline.preflight import beam_flags
 from dicebeam.pipeline.preflight import dataflow as preflight_dataflow
 from dicebeam.pipeline.runner import options
-from tests.support import cloud_stand_in, dataflow
+from tests.support import cloud_stand_in, dataflow, wheels
 from tests.support.paths import ROOT
 
 FOLDER = ROOT / "deploy" / "dataflow"
@@ -45,10 +45,14 @@ def test_everything_that_is_copied_is_there() -> None:
     assert not missing
 
 
-def test_the_image_is_tagged_with_the_version() -> None:
-    version = importlib.metadata.version("dicebeam")
-    assert f"/dicebeam:{version}" in DOCKERFILE
-    assert f"/dicebeam:{version}" in (FOLDER / "job.sh").read_text(encoding="utf-8")
+def test_what_is_copied_builds_the_whole_wheel(tmp_path: Path) -> None:
+    lines = re.findall(r"^COPY (.*) /tmp/source/\S*$", DOCKERFILE, re.M)
+    copied = wheels.copy_sources(tmp_path / "copied", [name for line in lines for name in line.split()])
+    whole = wheels.copy_sources(tmp_path / "whole")
+    found, expected = (
+        wheels.files(wheels.build_wheel(source, tmp_path / f"{source.name}-wheel")) for source in (copied, whole)
+    )
+    assert found == expected
 
 
 def test_every_parameter_has_a_regex_a_label_and_a_help_text() -> None:

@@ -1,5 +1,6 @@
 """Submit an evaluation with the real DataflowRunner to stand-ins on loopback."""
 
+import importlib.metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from dicebeam.schemas.config.config import Config
 from tests.support import builders, cloud_stand_in
 from tests.support.paths import ROOT
 
-IMAGE = "europe-west4-docker.pkg.dev/a-project/dicebeam/dicebeam:0.1.0"
+IMAGE = f"europe-west4-docker.pkg.dev/a-project/dicebeam/dicebeam:{importlib.metadata.version('dicebeam')}"
 ACCELERATOR = "worker_accelerator=type:nvidia-tesla-t4;count:1;install-nvidia-driver"
 FLAGS = [
     "--runner=DataflowRunner", "--project=a-project", "--region=europe-west4", "--job_name=night", "--no_auth",

@@ -86,13 +86,14 @@ def random_samples(n: int, n_classes: int = 3, seed: int = 0) -> Samples:
 
 
 def write_file(run: Run, shard: str, samples: Samples, class_ids: Sequence[int] | None = None, rows: int = 64) -> str:
-    """The committed sample file of a shard, in row groups of so many rows."""
+    """The committed sample file of a shard, in row groups of so many rows; without samples it has no row group."""
     path = f"{run.folder('samples')}/{run_files.file_name(shard)}"
     table, n = samples.table(class_ids, shard), len(samples)
     record = ShardRecord(shard, 1, n, n, 0, run.config_fingerprint, run.model_fingerprint)
     schema = tables.with_metadata(table.schema, run.run_id, record.encode())
     with filesystems.committing(path) as out, pq.ParquetWriter(out, schema) as writer:
-        writer.write_table(table.replace_schema_metadata(schema.metadata), row_group_size=rows)
+        if n:
+            writer.write_table(table.replace_schema_metadata(schema.metadata), row_group_size=rows)
     return path
 
 

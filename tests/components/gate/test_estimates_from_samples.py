@@ -107,6 +107,14 @@ def test_other_masks_of_a_common_sample_are_seen(tmp_path):
     assert one.data != two.data
 
 
+def test_a_shard_that_failed_as_a_whole_has_no_ids(tmp_path):
+    run = written(tmp_path, SAMPLES, shards=2)
+    ids = estimates_from_samples.ids_of(run, 3)
+    write_file(run, "s2", SAMPLES.part(np.arange(0)), rows=7)
+    np.testing.assert_array_equal(estimates_from_samples.ids_of(run, 3), ids)
+    assert estimates_from_samples.estimate(run, SETTINGS).samples == 90
+
+
 def test_nothing_in_common(tmp_path):
     run = written(tmp_path, SAMPLES)
     none = estimates_from_samples.common_ids([estimates_from_samples.ids_of(run, 3), np.empty(0, np.uint64)])

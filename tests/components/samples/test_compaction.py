@@ -86,9 +86,8 @@ def names(run: Run, table: str = "samples") -> list[str]:
 
 def rows(run: Run, table: str = "samples") -> list[dict[str, Any]]:
     """Every row that a reader sees, in the order of files."""
-    return [
-        row for name in names(run, table) for row in pq.ParquetFile(f"{run.folder(table)}/{name}").read().to_pylist()
-    ]
+    paths = [f"{run.folder(table)}/{name}" for name in names(run, table)]
+    return [row for path in paths for row in pq.read_table(path, partitioning=None).to_pylist()]
 
 
 def in_order(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -326,7 +325,9 @@ def test_readers_and_the_next_attempt_see_every_row_once_wherever_it_dies(
         if visible(run):
             assert {table: in_order(rows(run, table)) for table in expected} == expected, step
         hidden += not visible(run)
-        counting = [row for path in run_files.sample_paths(run) for row in pq.ParquetFile(path).read().to_pylist()]
+        counting = [
+            row for path in run_files.sample_paths(run) for row in pq.read_table(path, partitioning=None).to_pylist()
+        ]
         assert in_order(counting) == expected["samples"], step
         assert find_shards.split(SHARDS, run)[0] == [], step
         compact(run)
