@@ -13,7 +13,7 @@ def wait(result: Any) -> Any:  # noqa: ANN401 - Beam's results and states have n
     """The state a submitted job ends in. Ctrl-C cancels the job: nobody would look for its end.
 
     Raises:
-        WorkerError: if it was interrupted and the engine cannot be told so: the job may go on there.
+        WorkerError: if it was interrupted and the engine cannot be told so: the job may still be running there.
     """
     try:
         return result.wait_until_finish()
@@ -31,7 +31,7 @@ def _cancel(result: Any) -> None:  # noqa: ANN401
     except Exception as error:
         if "closed channel" in str(error):  # Ctrl-C has stopped the server, and its jobs, before it came here
             return
-        msg = f"interrupted, but the job could not be cancelled and may go on where it runs: {error}"
+        msg = f"interrupted, but the job could not be cancelled and may still be running there: {error}"
         raise WorkerError(msg) from error
 
 

@@ -212,7 +212,7 @@ def test_every_verdict_is_in_the_table_with_its_exit_code():
     assert said == {**EXIT_CODES, SKIPPED: 0}
 
 
-def test_the_order_of_gravity_is_the_programs():
+def test_the_order_of_severity_is_the_programs():
     (order,) = re.findall(r"the worst of its checks': ([A-Z_,\s]+)\.", TEXT)
     assert re.split(r",\s+", order) == list(EXIT_CODES)
 

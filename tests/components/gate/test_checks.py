@@ -206,7 +206,7 @@ def test_a_slice_that_only_one_run_has_is_no_pass(of_now, of_before):
         ([INVALID, REGRESSED], INVALID),
     ],
 )
-def test_the_gravest_verdict_is_the_runs(verdicts, expected):
+def test_the_worst_verdict_is_the_runs(verdicts, expected):
     assert worst(verdicts) == expected
 
 

@@ -56,7 +56,7 @@ def plain(text):
     return text.replace("\u2060", "").strip()
 
 
-def test_the_page_has_the_verdict_first_and_the_gravest_check_next():
+def test_the_page_has_the_verdict_first_and_the_worst_check_next():
     page = rendered(verdicts.one_of_each())
     assert page.text.split("\n")[0] == "\u274c dicebeam: INVALID"
     column = [row[0] for row in page.rows if len(row) == 10]

@@ -37,7 +37,7 @@ def test_without_baseline_and_checks():
     ]
 
 
-def test_the_gravest_come_first_and_their_messages_follow():
+def test_the_worst_come_first_and_their_messages_follow():
     text = shown(verdicts.one_of_each(), 1000)
     table = [row[0] for row in rows(text)]
     assert table[:7] == ["INVALID", "REGRESSED", "OUT_OF_BOUNDS", "NO_BASELINE", "INCONCLUSIVE", "PASS", "SKIPPED"]

@@ -6,46 +6,37 @@ from pathlib import Path
 
 import pytest
 
-from dicebeam.components.explore import demo
 from dicebeam.components.runs import run_tables
 from dicebeam.components.verdict import blessing
 from dicebeam.pipeline import cli
-from dicebeam.pipeline.config import config_file
 from dicebeam.pipeline.nightly import drift, verdict
 from dicebeam.pipeline.nightly.comparison import Comparison
 from dicebeam.schemas.config.config import Config
 from dicebeam.schemas.errors import TablesError
 from dicebeam.schemas.verdict import DRIFTED, INVALID, NO_BASELINE, OUT_OF_BOUNDS, PASS, REGRESSED
-from tests.support import analyzed
-from tests.support.evaluating import evaluate
+from tests.support import analyzed, kept_demo
+from tests.support.kept_demo import CHECK, THREE_SHARDS, WORSE
 
-CHECKS = "gate.checks=[{metric: dice_mean, class: foreground, max_drop: 0.05}]"
 MEAN = "gate.drift=[{metric: channel_mean, max_shift: 0.1}]"
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A demo with a run and a copy of it, as the same model makes; one of a worse model, and one over three shards."""
-    folder = tmp_path_factory.mktemp("drifting") / "demo"
-    config = demo.make(str(folder), 60)
-    evaluate(config_file.load(config), "v1")
+    runs = {"v1": [], "v2": [WORSE], "part": [THREE_SHARDS]}
+    folder = kept_demo.make(tmp_path_factory.mktemp("drifting") / "demo", 60, runs)
     for table in (folder / "reports").glob("*/*/run_id=v1"):
         shutil.copytree(table, table.with_name("run_id=again"))
-    evaluate(config_file.load(config, [f"model={folder}/models/v2"]), "v2")
-    evaluate(config_file.load(config, [f"examples={folder}/data/val-0000[012]*"]), "part")
-    shutil.copytree(folder / "reports", folder / "kept")
-    return folder
+    return kept_demo.kept(folder)
 
 
 @pytest.fixture
 def folder(made: Path) -> Path:
-    shutil.rmtree(made / "reports")
-    shutil.copytree(made / "kept", made / "reports")
-    return made
+    return kept_demo.restored(made)
 
 
 def config(folder: Path, *overrides: str) -> Config:
-    return config_file.load(f"{folder}/config.yaml", [CHECKS, MEAN, *overrides])
+    return kept_demo.config(folder, MEAN, *overrides)
 
 
 def past(folder: Path, run_id: str) -> run_tables.FinishedRun:
@@ -271,7 +262,7 @@ def test_a_baseline_of_another_config(folder: Path) -> None:
 def test_every_output_says_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     analyze(folder, "v1")
     analyze(folder, "again", 110.0)
-    assert command("gate", folder, "--run-id", "again", "--baseline", "v1", "--set", MEAN, "--set", CHECKS) == 5
+    assert command("gate", folder, "--run-id", "again", "--baseline", "v1", "--set", MEAN, "--set", CHECK) == 5
     moved = "rose by 10, from 100 to 110, 0.2 of the baseline's standard deviation of 50: more than max_shift 0.1"
     printed = capsys.readouterr().out
     for said in (

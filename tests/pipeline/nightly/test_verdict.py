@@ -1,47 +1,32 @@
 """The gate over real tables: baselines, what cannot be compared, common samples, and what the commands leave."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
-from dicebeam.components.explore import demo
 from dicebeam.components.runs import run_tables
 from dicebeam.components.verdict import blessing, verdict_files
 from dicebeam.pipeline import cli
-from dicebeam.pipeline.config import config_file
 from dicebeam.pipeline.nightly import report, verdict
 from dicebeam.schemas.config.config import Config
 from dicebeam.schemas.errors import ConfigError, TablesError
 from dicebeam.schemas.verdict import INVALID, NO_BASELINE, PASS, REGRESSED
+from tests.support import kept_demo
 from tests.support.evaluating import evaluate
-
-CHECKS = "gate.checks=[{metric: dice_mean, class: foreground, max_drop: 0.05}]"
+from tests.support.kept_demo import CHECK, THREE_SHARDS, WORSE, config
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A demo with a run of each model, and one of the first model over three of the four shards."""
-    folder = tmp_path_factory.mktemp("gating") / "demo"
-    config = demo.make(str(folder), 120)
-    evaluate(config_file.load(config), "v1")
-    evaluate(config_file.load(config, [f"model={folder}/models/v2"]), "v2")
-    some = [f"model={folder}/models/v2", f"examples={folder}/data/val-0000[012]*"]
-    evaluate(config_file.load(config, some), "part")
-    shutil.copytree(folder / "reports", folder / "kept")
-    return folder
+    runs = {"v1": [], "v2": [WORSE], "part": [WORSE, THREE_SHARDS]}
+    return kept_demo.kept(kept_demo.make(tmp_path_factory.mktemp("gating") / "demo", 120, runs))
 
 
 @pytest.fixture
 def folder(made: Path) -> Path:
-    shutil.rmtree(made / "reports")
-    shutil.copytree(made / "kept", made / "reports")
-    return made
-
-
-def config(folder: Path, *overrides: str) -> Config:
-    return config_file.load(f"{folder}/config.yaml", [CHECKS, *overrides])
+    return kept_demo.restored(made)
 
 
 def command(name: str, folder: Path, *arguments: str) -> int:
@@ -142,7 +127,7 @@ def test_absolute_limits_alone_need_no_baseline(folder: Path) -> None:
 
 
 def test_a_gated_run_leaves_its_files_and_its_exit_code(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command("gate", folder, "--run-id", "v2", "--baseline", "v1", "--set", CHECKS) == 1
+    assert command("gate", folder, "--run-id", "v2", "--baseline", "v1", "--set", CHECK) == 1
     out, err = capsys.readouterr()
     assert out.rstrip().endswith("gate: REGRESSED: 1 REGRESSED; run v2 against v1 (exit code 1)")
     assert "for a page with pictures: dicebeam report" in err
@@ -152,10 +137,10 @@ def test_a_gated_run_leaves_its_files_and_its_exit_code(folder: Path, capsys: py
 
 
 def test_a_blessed_run_is_the_baseline(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    nothing = command("gate", folder, "--run-id", "v1", "--baseline", "blessed", "--set", CHECKS)
+    nothing = command("gate", folder, "--run-id", "v1", "--baseline", "blessed", "--set", CHECK)
     assert (nothing, command("gate", folder, "--bless", "v1")) == (4, 0)
     assert "run v1 is blessed: " in capsys.readouterr().err
-    assert command("gate", folder, "--run-id", "v2", "--baseline", "blessed", "--set", CHECKS) == 1
+    assert command("gate", folder, "--run-id", "v2", "--baseline", "blessed", "--set", CHECK) == 1
     run = verdict.find_run(config(folder), "v2", ())[0].run
     assert [each.run_id for each in blessing.listed(run.output)] == ["v1"]
     assert verdict_files.read(run).baseline_run_id == "v1"
@@ -190,22 +175,22 @@ def test_a_finished_run_that_is_evaluated_again_does_not_become_the_previous_one
 
 def test_a_blessing_by_hand_outlives_a_baseline_that_is_not_there(folder: Path) -> None:
     command("gate", folder, "--bless", "v1")
-    assert command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECKS) == 4
+    assert command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECK) == 4
     assert [path.name for path in folder.glob("reports/gate/*/run_id=v1/*BLESSED")] == ["BLESSED"]
 
 
 def test_a_blessing_that_is_taken_away_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = "warning: run v1 was blessed, and is not any more; to bless it again by hand: dicebeam gate "
-    assert command("gate", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECKS) == 0
+    assert command("gate", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECK) == 0
     assert said not in capsys.readouterr().err
-    assert command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECKS) == 4
+    assert command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECK) == 4
     assert f"{said}{folder}/config.yaml --bless v1\n" in capsys.readouterr().err
-    assert command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECKS) == 4
+    assert command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECK) == 4
     assert said not in capsys.readouterr().err
 
 
 def test_a_run_that_passes_is_blessed(folder: Path) -> None:
-    assert command("gate", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECKS) == 0
+    assert command("gate", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECK) == 0
     assert [path.name for path in folder.glob("reports/gate/*/run_id=v1/*BLESSED")] == ["BLESSED"]
 
 
@@ -229,7 +214,7 @@ def test_a_report_that_cannot_be_written_changes_no_verdict(
         raise RuntimeError("no ink")
 
     monkeypatch.setattr(report, "write_report", fail)
-    arguments = ("--run-id", "v2", "--baseline", "v1", "--set", CHECKS, "--set", f"model={folder}/models/v2")
+    arguments = ("--run-id", "v2", "--baseline", "v1", "--set", CHECK, "--set", f"model={folder}/models/v2")
     assert command("nightly", folder, *arguments) == 1
     out, err = capsys.readouterr()
     assert "gate: REGRESSED" in out
@@ -238,7 +223,7 @@ def test_a_report_that_cannot_be_written_changes_no_verdict(
 
 
 def test_nightly_goes_on_with_a_finished_run_and_leaves_a_page(folder: Path) -> None:
-    assert command("nightly", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECKS) == 0
+    assert command("nightly", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECK) == 0
     (gate,) = folder.glob("reports/gate/*/run_id=v1")
     assert {path.name for path in gate.iterdir()} >= {"BLESSED", "blessing.json", "report.html", "verdict.json"}
 

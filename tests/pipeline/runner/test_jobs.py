@@ -54,7 +54,7 @@ def test_an_interrupted_job_is_cancelled(trouble: Exception | None) -> None:
 
 
 def test_a_job_that_cannot_be_cancelled_may_go_on() -> None:
-    with pytest.raises(WorkerError, match="could not be cancelled and may go on where it runs: no route"):
+    with pytest.raises(WorkerError, match="could not be cancelled and may still be running there: no route"):
         jobs.wait(Result(OSError("no route")))
 
 
