@@ -17,7 +17,7 @@ pydantic        validates the config; its messages say what was expected and wha
 pyyaml          reads the config, safely.
 typer, rich     the command line, the progress bar and the tables on it.
 scipy           quantiles of Student's t, for intervals of few samples.
-duckdb          SQL over the Parquet tables (`dicebeam query`).
+duckdb          SQL over the Parquet tables (`dicebeam query`); before 2.0 a SELECT can write files.
 jinja2          the HTML report: templates that escape everything by default.
 
 The lower bounds are the lowest versions with which the tests pass (`make test-lowest`), so that dicebeam installs
@@ -49,8 +49,6 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOMS = ["schemas", "schemas.*", "components", "components.*", "pipeline", "pipeline.*"]
-
-
 KEYWORDS = """
 apache-beam dice evaluation image-segmentation metrics model-validation parquet segmentation semantic-segmentation
 tensorflow tfrecord tfx

@@ -79,11 +79,20 @@ def test_the_sdist_builds_the_same_wheel(release: tuple[Path, Path], tmp_path: P
     assert [name for name in again if name.startswith("dicebeam/") and again[name] != expected[name]] == []
 
 
-def test_the_sdist_has_no_tests_and_the_changelog(release: tuple[Path, Path]) -> None:
-    with tarfile.open(release[0]) as opened:
+@pytest.mark.parametrize("way", wheels.SDIST)
+def test_an_sdist_has_no_tests_and_the_changelog(way: str, tmp_path: Path) -> None:
+    sdist = wheels.build_sdist(wheels.copy_sources(tmp_path / "source"), tmp_path / "dist", way)
+    assert_has_the_package_alone(sdist)
+
+
+def test_the_sdist_of_the_checkout_has_no_more(release: tuple[Path, Path]) -> None:
+    assert_has_the_package_alone(release[0])
+
+
+def assert_has_the_package_alone(sdist: Path) -> None:
+    with tarfile.open(sdist) as opened:
         names = {name.partition("/")[2].partition("/")[0] for name in opened.getnames()}
-    assert {"setup.py", "CHANGELOG.md", "LICENSE", *ROOMS} <= names
-    assert not names & {"tests", "benchmarks", "deploy", "docs", "examples"}
+    assert names - {"", "PKG-INFO", "setup.cfg", "dicebeam.egg-info"} == set(wheels.SOURCES)
 
 
 def test_the_package_that_is_imported_is_the_wheels(fresh: Path, project: Path) -> None:

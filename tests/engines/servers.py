@@ -20,7 +20,7 @@ LOOPBACK = ["--environment_type=LOOPBACK"]
 
 
 def environment() -> dict[str, str]:
-    """The environment of processes that must find this Python as `python`, and the rooms."""
+    """The environment of processes that must find this Python as `python`, and the package `tests`."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return os.environ | {
         "PATH": path,

@@ -37,9 +37,13 @@ def build_wheel(source: Path, folder: Path) -> Path:
     return wheel
 
 
-def build_sdist(source: Path, folder: Path) -> Path:
-    """The sdist, by the command that Beam runs for --setup_file."""
-    run([sys.executable, "setup.py", "-q", "sdist", "--dist-dir", str(folder)], cwd=source)
+SDIST = {"setup.py": ["setup.py", "-q", "sdist", "--dist-dir"], "build": ["-m", "build", "--no-isolation", "-so"]}
+"""The two ways in which Beam builds what --setup_file names: by the second where `build` is installed."""
+
+
+def build_sdist(source: Path, folder: Path, way: str = "setup.py") -> Path:
+    """The sdist of a folder."""
+    run([sys.executable, *SDIST[way], str(folder)], cwd=source)
     (sdist,) = folder.glob("dicebeam-*.tar.gz")
     return sdist
 
