@@ -43,7 +43,7 @@ def write_file(run: Run, name: str, data: bytes) -> str:
 
 def withdraw(run: Run) -> None:
     """Take the blessing away; who gave it and when stays until `refuse`, for a run that passes again."""
-    _delete(run, BLESSED)
+    delete(run, BLESSED)
 
 
 def is_blessed(run: Run) -> bool:
@@ -58,8 +58,8 @@ def is_by_hand(run: Run) -> bool:
 
 def refuse(run: Run) -> str:
     """Mark a run as not blessed; returns the path of the mark."""
-    _delete(run, BLESSED)
-    _delete(run, _DETAILS)
+    delete(run, BLESSED)
+    delete(run, _DETAILS)
     return write_file(run, NOT_BLESSED, b"")
 
 
@@ -68,7 +68,7 @@ def grant(run: Run, by: By, now: datetime) -> str:
     if _time(_details(run)) is None:
         details = {"run_id": run.run_id, "by": by, "time": now.astimezone(UTC).isoformat()}
         write_file(run, _DETAILS, json.dumps(details).encode())
-    _delete(run, NOT_BLESSED)
+    delete(run, NOT_BLESSED)
     return write_file(run, BLESSED, b"")
 
 
@@ -116,7 +116,8 @@ def _time(details: dict[str, Any]) -> datetime | None:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _delete(run: Run, name: str) -> None:
+def delete(run: Run, name: str) -> None:
+    """Delete a file beside the verdict, if it is there."""
     target = path(run, name)
     with storage_errors.writing(target):
         filesystems.delete(target)

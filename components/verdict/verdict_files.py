@@ -12,12 +12,14 @@ from ..runs.run_files import Run
 from ..storage import filesystems
 from . import blessing, verdict_junit, verdict_markdown
 
-JSON, JUNIT, MARKDOWN = "verdict.json", "junit.xml", "summary.md"
+JSON, JUNIT, MARKDOWN, PAGE = "verdict.json", "junit.xml", "summary.md", "report.html"
 TABLE_FILE = "part-0.parquet"
 
 
 def write(run: Run, verdict: GateVerdict) -> dict[str, str]:
     """Write every file of a run's verdict, over earlier ones; returns what -> path.
+
+    The page of an earlier verdict is removed first: it would show another verdict than the files beside it.
 
     A run that does not pass is not blessed any more, unless a person has blessed it: that holds against any verdict
     but INVALID, so that judging the same run again undoes nobody's decision.
@@ -26,6 +28,7 @@ def write(run: Run, verdict: GateVerdict) -> dict[str, str]:
         StorageError: if something cannot be written; the run is not blessed then.
     """
     blessing.withdraw(run)
+    blessing.delete(run, PAGE)
     written = {
         "verdicts": run_files.write_table(table(verdict), run, "verdicts", TABLE_FILE),
         "junit": blessing.write_file(run, JUNIT, verdict_junit.text(verdict).encode()),

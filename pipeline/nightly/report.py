@@ -18,8 +18,6 @@ from ...schemas.slices import ALL
 from ..plans import table_settings
 from . import report_models, verdict
 
-FILE = "report.html"
-
 
 def write_report(config: Config, run_id: str, flags: Sequence[str] = (), out: str | None = None) -> str:
     """Write the page of a run; returns its path.
@@ -38,7 +36,7 @@ def write_report(config: Config, run_id: str, flags: Sequence[str] = (), out: st
     used = report_models.config_of(past, config)
     data = _collected(past, runs, used)
     worst, fallen, notes = _cards(data, used, config)
-    path = filesystems.absolute(out) if out else blessing.path(past.run, FILE)
+    path = filesystems.absolute(out) if out else blessing.path(past.run, verdict_files.PAGE)
     page = report_page.render(data, worst, fallen, notes)
     with filesystems.committing(path) as file:
         file.write(page.encode(errors="backslashreplace"))

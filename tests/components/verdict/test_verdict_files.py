@@ -53,6 +53,14 @@ def test_the_files_of_a_run_that_passed(run):
     assert Path(written["blessing"]).read_bytes() == b""
 
 
+def test_the_page_of_an_earlier_verdict_is_removed(run):
+    verdict_files.write(run, PASSED)
+    page = Path(run.folder("gate"), verdict_files.PAGE)
+    page.write_text("PASS")
+    verdict_files.write(run, verdicts.verdict(verdicts.check("REGRESSED")))
+    assert not page.exists()
+
+
 @pytest.mark.parametrize("name", [name for name in verdicts.ALL if name not in ("PASS", "SKIPPED")])
 def test_only_a_pass_is_blessed(run, name):
     verdict_files.write(run, verdicts.verdict(verdicts.check(name), verdicts.check()))
