@@ -19,7 +19,13 @@ from ..summary import slice_rows
 METRICS = tuple(field.name for field in tables.REPLICATES if pa.types.is_floating(field.type))
 """What has replicates."""
 
-_NEEDED = {"missed_rate": "actual", "false_alarm_rate": "not_actual"}
+_NEEDED = {
+    "missed_rate": "actual",
+    "false_alarm_rate": "not_actual",
+    "recall_pooled": "actual",
+    "precision_pooled": "predicted",
+}
+"""What a metric is of, where that is not `defined`: samples without a part in the ratio say nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,8 @@ class Group:
 
     values: of each of METRICS, NaN where undefined. replicates: `[R]` of each, None where they are not kept.
     samples: by what is counted: those of the slice (`samples`), those whose class is not absent in the run (`defined`),
-    that have the class (`actual`) and that do not (`not_actual`); of the foreground, the largest of its classes'.
+    that have the class (`actual`), that do not (`not_actual`), and in which it is predicted (`predicted`); of the
+    foreground, the largest of its classes'.
     clusters: different ones in the slice, None where samples are resampled.
     """
 
@@ -97,6 +104,7 @@ def _counts(row: Mapping[str, float]) -> dict[str, int]:
         "defined": samples - int(row["n_absent"]),
         "actual": actual,
         "not_actual": samples - actual,
+        "predicted": int(row["n_present"] + row["n_false_alarm"]),
     }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -79,15 +80,21 @@ def report(name: str, totals: Totals, settings: ClassSettings, *, keep_replicate
         [n, totals.means * n, totals.iou, totals.soft_dice, pixels, present + missed, missed, samples]
     )
     places = list(settings.foreground)
-    units = np.minimum(n, len(totals.clusters)) if len(totals.clusters) else n
+    units = {
+        "recall_pooled": present + missed,
+        "precision_pooled": present + totals.states[:, ratios.STATES.index(ratios.FALSE_ALARM)],
+    }
+    if len(totals.clusters):
+        n = np.minimum(n, len(totals.clusters))
+        units = {name: np.minimum(count, len(totals.clusters)) for name, count in units.items()}
     return SliceTables(
         name,
-        _class_rows(name, totals, settings, _with_intervals(class_statistics, sums, totals.replicates, units)),
+        _class_rows(name, totals, settings, _with_intervals(class_statistics, sums, totals.replicates, n, units)),
         _slice_row(
             name,
             totals,
             _with_intervals(
-                lambda part: foreground_statistics(part, places), sums, totals.replicates, units[places].max(initial=0)
+                lambda part: foreground_statistics(part, places), sums, totals.replicates, n[places].max(initial=0)
             ),
         ),
         _histogram_rows(name, totals, settings),
@@ -100,12 +107,17 @@ def _with_intervals(
     sums: NDArray[np.float64],
     replicates: NDArray[np.float64],
     n: Any,  # noqa: ANN401
+    units: Mapping[str, NDArray[np.int64]] = MappingProxyType({}),
 ) -> dict[str, NDArray[np.float64]]:
-    """Each statistic of the tables, and its interval under its name with `_low` and `_high`."""
+    """Each statistic of the tables, and its interval under its name with `_low` and `_high`.
+
+    n: samples (or clusters) behind a statistic; `units` has those that are of other samples.
+    """
     values = {name: value for name, value in statistics(sums).items() if f"{name}_low" in tables.CLASSES.names}
     drawn = statistics(replicates)
     together = np.stack([drawn[name] for name in values], axis=-1)  # one call costs less than seven
-    low, high = intervals.interval(together, np.expand_dims(n, -1))
+    behind = np.stack([units.get(name, n) for name in values], axis=-1)
+    low, high = intervals.interval(together, behind)
     found = dict(values)
     for i, name in enumerate(values):
         found |= {f"{name}_low": low[..., i], f"{name}_high": high[..., i]}

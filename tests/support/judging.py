@@ -19,7 +19,7 @@ def group(class_id, name, value=0.8, error=0.0, n=200, seed=0, **more):
     """A group whose every metric has this value, and whose replicates err by `error` beside what the runs share."""
     own = np.random.default_rng([seed, 7]).standard_normal(REPLICATES)
     drawn = value + 0.05 * COMMON + error * (own - own.mean()) / own.std(ddof=1)
-    counts = dict.fromkeys(("samples", "defined", "actual", "not_actual"), n)
+    counts = dict.fromkeys(("samples", "defined", "actual", "not_actual", "predicted"), n)
     made = Group(class_id, name, dict.fromkeys(METRICS, value), counts, None, dict.fromkeys(METRICS, drawn))
     return replace(made, **more)
 

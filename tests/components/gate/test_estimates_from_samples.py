@@ -142,3 +142,21 @@ def test_tables_of_an_older_version_have_no_replicates_of_what_they_lack():
     rows = slice_rows.report("all", totals, CLASSES, keep_replicates=False)
     found = estimates.of_tables(rows.classes, rows.slices, None, (1, 2))
     assert {group.replicates for group in found.values()} == {None}
+
+
+OF_A_METRIC = {
+    "dice_mean": lambda tp, fp, fn: tp + fp + fn > 0,
+    "dice_pooled": lambda tp, fp, fn: tp + fp + fn > 0,
+    "recall_pooled": lambda tp, _fp, fn: tp + fn > 0,
+    "precision_pooled": lambda tp, fp, _fn: tp + fp > 0,
+    "missed_rate": lambda tp, _fp, fn: tp + fn > 0,
+    "false_alarm_rate": lambda tp, _fp, fn: tp + fn == 0,
+}
+
+
+@pytest.mark.parametrize("metric", OF_A_METRIC)
+def test_n_is_of_the_samples_that_have_a_part_in_the_metric(metric):
+    frame = SAMPLES.frame()
+    rows = frame[frame.class_id == 1]
+    enters = OF_A_METRIC[metric](rows.true_positives, rows.false_positives, rows.false_negatives)
+    assert of_samples(SAMPLES)["all", 1].behind(metric) == enters.sum()

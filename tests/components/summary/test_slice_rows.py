@@ -16,6 +16,7 @@ from dicebeam.schemas.slices import FOREGROUND
 from tests.support.summarizing import Samples, random_samples, sums_of_counts
 
 CLASSES = ClassSettings((0, 1, 2), ("ground", "leaf", "stem"), (1, 2))
+THING = ClassSettings((1,), ("thing",), (0,))
 SETTINGS = BootstrapSettings(replicates=50, seed=3)
 MEANS = {"dice_mean": "dice", "iou_mean": "iou", "soft_dice_mean": "soft_dice"}
 COUNTS = ["true_positives", "false_positives", "false_negatives"]
@@ -159,9 +160,10 @@ def test_the_intervals_are_those_of_the_replicates():
     samples = random_samples(30)
     frame, found = samples.frame(), report(samples).classes.to_pylist()
     for row, statistics in zip(found, replicated(samples).values(), strict=True):
-        n = frame[(frame.class_id == row["class_id"])].dice.count()
+        of_class = frame[(frame.class_id == row["class_id"])]
+        others = {"recall_pooled": of_class.recall.count(), "precision_pooled": of_class.precision.count()}
         for name, values in statistics.items():
-            low, high = limits(values, n)
+            low, high = limits(values, others.get(name, of_class.dice.count()))
             assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx((low, high), rel=1e-12), name
             assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
     assert {f"{name}_{end}" for name in statistics for end in ("low", "high")} == set(INTERVALS)
@@ -262,9 +264,8 @@ def test_a_foreground_that_is_nowhere_is_null():
 
 def test_one_scored_class_of_two():
     """A sigmoid channel: its class id is 1, its place 0."""
-    binary = ClassSettings((1,), ("thing",), (0,))
     samples = random_samples(20, n_classes=1)
-    found = report(samples, binary)
+    found = report(samples, THING)
     (row,), (whole,) = found.classes.to_pylist(), found.slices.to_pylist()
     assert (row["class_id"], row["class_name"]) == (1, "thing")
     names = [n for n in tables.SLICES.names if n.startswith("dice")]
@@ -292,3 +293,13 @@ def test_histograms_are_of_the_defined_values():
 def test_the_schemas():
     found = report(random_samples(3))
     assert (found.classes.schema, found.slices.schema) == (tables.CLASSES, tables.SLICES)
+
+
+def test_false_alarms_say_nothing_of_recall_nor_missed_objects_of_precision():
+    """One sample has the class, 49 are false alarms: no interval of recall can be had from one sample."""
+    alarms = report(counted([(5, 0, 2)], *[[(0, 3, 0)]] * 49), THING).classes.to_pylist()[0]
+    assert (alarms["recall_pooled"], alarms["recall_pooled_low"]) == (5 / 7, None)
+    assert alarms["precision_pooled_low"] is not None
+    missed = report(counted([(5, 2, 0)], *[[(0, 0, 3)]] * 49), THING).classes.to_pylist()[0]
+    assert (missed["precision_pooled"], missed["precision_pooled_low"]) == (5 / 7, None)
+    assert missed["recall_pooled_low"] is not None
