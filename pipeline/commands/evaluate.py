@@ -62,14 +62,13 @@ def run_evaluation(
     with console.status("loading TensorFlow and Beam") if console.is_terminal else nullcontext():
         library_output.load_tensorflow(verbose=verbose)
         from ...components.runs import run_files
-        from ..console import progress
-        from ..console import run_console as printing
-        from ..plans import evaluation_plan as planning
+        from ..console import progress, run_console
+        from ..plans import evaluation_plan
         from ..runner import options, run
 
         for flag in options.unknown_flags(flags):
             terminal.say(f"warning: Beam's Python side does not know {flag}; it is passed on")
-        plan = planning.make_plan(settings, run_id, flags)
+        plan = evaluation_plan.make_plan(settings, run_id, flags)
     terminal.say(
         f"run {plan.run.run_id}: {len(plan.shards):,} shards, {sum(s.size_bytes for s in plan.shards) / 1e6:,.1f} MB"
     )
@@ -87,4 +86,4 @@ def run_evaluation(
         terminal.say(f"{what}finished shards are kept; {again}")
         raise
     files = list(run_files.sample_files(plan.run).values())
-    return outcome, printing.compact_note(files, config, overrides, plan.run.run_id)
+    return outcome, run_console.compact_note(files, config, overrides, plan.run.run_id)

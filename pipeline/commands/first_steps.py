@@ -36,8 +36,8 @@ def inspect(
     with terminal.exits(verbose=verbose):
         library_output.load_tensorflow(verbose=verbose)
         from ...components.explore import inspection
-        from ..console import run_console as printing
+        from ..console import run_console
 
         title, columns, rows = inspection.inspect(path)
         terminal.console().print(visible_text.escaped(title), highlight=False, markup=False, soft_wrap=True)
-        terminal.console().print(printing.rows_table(columns, rows))
+        terminal.console().print(run_console.rows_table(columns, rows))

@@ -23,10 +23,10 @@ def preflight(
 
         settings = config_file.load(config, overrides or ())
         library_output.load_tensorflow(verbose=verbose)
-        from ..preflight import findings as looking
+        from ..preflight import findings
 
         counts: Counter[str] = Counter()
-        for finding in looking.findings(settings, with_gpu(context.obj, require_gpu=require_gpu)):
+        for finding in findings.findings(settings, with_gpu(context.obj, require_gpu=require_gpu)):
             counts[finding.level] += 1
             sys.stdout.write(visible_text.escaped(str(finding)) + "\n")
             sys.stdout.flush()

@@ -44,14 +44,14 @@ def compact(
     """Merge the sample files of a finished run into few; nothing is scored. Flags after -- go to Beam."""
     with terminal.exits(verbose=verbose):
         from ..config import config_file
-        from ..console import run_console as printing
-        from ..plans import compaction as compacting
+        from ..console import run_console
+        from ..plans import compaction
 
         settings = config_file.load(config, overrides or ())
         library_output.set_logging(verbose=verbose)
         try:
-            done = compacting.compact(settings, run_id, context.obj)
+            done = compaction.compact(settings, run_id, context.obj)
         except UnfinishedRunError:
             terminal.say(command_lines.to_resume(config, overrides, run_id, context.obj))
             raise
-        terminal.say(f"run {run_id}: {printing.compacted(done)}")
+        terminal.say(f"run {run_id}: {run_console.compacted(done)}")

@@ -32,10 +32,10 @@ def tell(out: "Console", outcome: "Outcome", settings: "Config", note: str | Non
 
 def show(out: "Console", outcome: "Outcome", settings: "Config", note: str | None = None) -> None:
     """The end of a run, valid or not, with one more note if there is one."""
-    from ..console import run_console as printing
+    from ..console import run_console
 
-    printing.show_outcome(out, outcome, settings)
-    for line in (*printing.notes(outcome, settings), *([note] if note else [])):
+    run_console.show_outcome(out, outcome, settings)
+    for line in (*run_console.notes(outcome, settings), *([note] if note else [])):
         say(line)
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ...components.explore import query, query_output
 from ...components.wording.visible_text import LONGEST, escaped
-from . import run_console as printing
+from . import run_console
 
 ROWS_SHOWN = 500
 """Rows of a table for the eye."""
@@ -62,7 +62,7 @@ def _show(reader: pa.RecordBatchReader, console: Console, say: Callable[[str], N
         if len(rows) > ROWS_SHOWN:
             break
     longest = LONGEST if console.is_terminal else console.width
-    console.print(printing.rows_table(reader.schema.names, rows[:ROWS_SHOWN], longest))
+    console.print(run_console.rows_table(reader.schema.names, rows[:ROWS_SHOWN], longest))
     if len(rows) > ROWS_SHOWN:
         say(f"the first {ROWS_SHOWN} rows; for all of them: --format csv, or --out FILE.csv, .json or .parquet")
 

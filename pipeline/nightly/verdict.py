@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...components.gate import baselines, drift_messages, estimates, headline
-from ...components.gate import checks as gate
+from ...components.gate import checks as gate_checks
 from ...components.gate.checks import Compared
 from ...components.runs import accounting, run_files, run_tables
 from ...components.runs.run_tables import FinishedRun
@@ -133,9 +133,9 @@ def _verdict(
         compared = replace(compared, why="; ".join(reasons))
     if reasons and before is not None:
         compared = replace(compared, unlike=INVALID)
-    by_rule = gate.sensitive(config.gate, compared)
+    by_rule = gate_checks.sensitive(config.gate, compared)
     valid = row["status"] == accounting.DONE
-    verdicts = {rule: gate.overall(checks, moved, valid=valid) for rule, checks in by_rule.items()}
+    verdicts = {rule: gate_checks.overall(checks, moved, valid=valid) for rule, checks in by_rule.items()}
     usual, *_ = verdicts.values()
     checks, between = next(iter(by_rule.values())), drift.between(tonight, before, found)
     return GateVerdict(

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from dicebeam.components.explore import query
 from dicebeam.pipeline import cli
-from dicebeam.pipeline.console import run_console as printing
+from dicebeam.pipeline.console import run_console
 from dicebeam.schemas import slices
 from dicebeam.schemas.config.config import Config
 from tests.support import builders
@@ -115,7 +115,7 @@ def printable(text):
 def test_nothing_of_it_controls_the_terminal(evaluated):
     outcome, config = evaluated
     out = io.StringIO()
-    printing.show_outcome(Console(file=out, width=100), outcome, config)
+    run_console.show_outcome(Console(file=out, width=100), outcome, config)
     assert printable(out.getvalue())
     assert r"'; DROP TABLE \"classes\"; -- ../=%😀\u202e".replace('\\"', '"') in out.getvalue().replace("\n", "")
     for sql in ("SELECT * FROM samples", "SELECT * FROM slices", "SELECT * FROM failures", "SELECT config FROM runs"):
