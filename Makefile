@@ -10,7 +10,8 @@ FUZZ_SECONDS ?= 3600
 FUZZ_SEED ?= $(shell date +%s)
 LOWEST_PYTHON ?= python3.11
 LOWEST_TESTS := schemas $(addprefix components/,decoding statistics storage runs samples summary dataset gate verdict report \
-	explore) $(addprefix pipeline/,commands console nightly test_cli.py) docs
+	explore) $(addprefix pipeline/,commands console nightly test_cli.py) docs \
+	$(addprefix end_to_end/test_,evaluate.py compact.py summarize_command.py)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 

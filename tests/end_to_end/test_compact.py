@@ -58,7 +58,8 @@ def content(demo: Path) -> dict[str, pa.Table]:
     """Every table, but for the times of the attempt."""
     order = {"samples": tables.SAMPLES_ORDER, "failures": tables.FAILURES_ORDER}
     found = {
-        name: pa.concat_tables(pq.ParquetFile(path).read() for path in files(demo, name)) for name in tables.OF_A_RUN
+        name: pa.concat_tables(pq.read_table(path, partitioning=None) for path in files(demo, name))
+        for name in tables.OF_A_RUN
     }
     by = {name: found[name].sort_by([(column, "ascending") for column in order[name]]) for name in order}
     runs = found["runs"].drop_columns(list(STAMPS))
@@ -218,7 +219,10 @@ def test_what_is_opened_every_morning_is_one_file(table: str, either: Path) -> N
 def test_files_are_sorted_as_they_say(table: str, order: tuple[str, ...], either: Path) -> None:
     for path in files(either, table):
         file = pq.ParquetFile(path)
-        rows = [tuple(row[name] for name in order) for row in file.read(list(order)).to_pylist()]
+        rows = [
+            tuple(row[name] for name in order)
+            for row in pq.read_table(path, columns=list(order), partitioning=None).to_pylist()
+        ]
         assert rows == sorted(rows)
         for group in (file.metadata.row_group(i) for i in range(file.num_row_groups)):
             assert [file.schema_arrow.names[each.column_index] for each in group.sorting_columns] == list(order)
@@ -271,7 +275,7 @@ def test_polars_reads_the_same_types_and_rows(table: str, either: Path) -> None:
     path, ours = types(either, table)
     frame = polars.read_parquet(path, hive_partitioning=False)
     assert {name: str(kind) for name, kind in frame.schema.items()} == {n: POLARS[k] for n, k in ours.items()}
-    assert frame.rows() == [tuple(row.values()) for row in pq.ParquetFile(path).read().to_pylist()]
+    assert frame.rows() == [tuple(row.values()) for row in pq.read_table(path, partitioning=None).to_pylist()]
 
 
 @pytest.mark.parametrize("table", tables.OF_A_RUN)

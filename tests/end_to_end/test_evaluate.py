@@ -118,7 +118,7 @@ def assert_equals_oracle(samples: pd.DataFrame, expected: pd.DataFrame) -> None:
     np.testing.assert_allclose(ours.dice, theirs.dice, rtol=1e-14)
     for column in ("soft_intersection", "soft_predicted", "soft_predicted_sq"):
         np.testing.assert_allclose(ours[column], theirs[column], rtol=2e-6, err_msg=column)
-    assert ours.site.where(ours.site.notna(), None).tolist() == theirs.site.where(theirs.site.notna(), None).tolist()
+    assert ours.site.fillna("none").tolist() == theirs.site.fillna("none").tolist()
 
 
 @pytest.mark.parametrize(("shards", "batch_size", "suffix"), [(1, 16, ""), (3, 1, ""), (3, 7, ".gz"), (8, 64, "")])

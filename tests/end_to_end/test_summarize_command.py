@@ -56,7 +56,7 @@ def folder(demo: Path, name: str) -> Path:
 
 
 def table(demo: Path, name: str) -> pa.Table:
-    return pq.ParquetFile(folder(demo, name) / "part-0.parquet").read()
+    return pq.read_table(folder(demo, name) / "part-0.parquet", partitioning=None)
 
 
 def row(demo: Path) -> dict[str, object]:

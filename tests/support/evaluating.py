@@ -19,5 +19,5 @@ def evaluate(config: dict[str, Any] | Config, run_id: str | None = None, flags: 
 
 def table(outcome: run.Outcome, name: str) -> pd.DataFrame:
     files = sorted(Path(outcome.run.folder(name)).glob("*.parquet"))
-    frames = [pq.ParquetFile(file).read().to_pandas() for file in files]
+    frames = [pq.read_table(file, partitioning=None).to_pandas() for file in files]
     return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
