@@ -129,7 +129,7 @@ lock: $(VENV)/.dev ## resolve setup.py anew into the lock files, for every suppo
 	$(PIP) install uv
 	@mkdir -p build && rm -f build/lowest.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --output-file requirements.lock setup.py
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra dev --constraint requirements.lock --output-file requirements-dev.lock setup.py
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra dev --extra docs --constraint requirements.lock --output-file requirements-dev.lock setup.py
 	$(BIN)/uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --no-header --no-annotate --output-file build/lowest.lock setup.py
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate --extra dev --constraint build/lowest.lock --output-file requirements-lowest.lock setup.py
 	for name in airflow kfp; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --output-file tests/deploy/$$name.lock tests/deploy/$$name.in; done

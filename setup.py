@@ -20,7 +20,7 @@ scipy           quantiles of Student's t, for intervals of few samples.
 duckdb          SQL over the Parquet tables (`dicebeam query`); before 2.0 a SELECT can write files.
 jinja2          the HTML report: templates that escape everything by default.
 
-The lower bounds are the lowest versions with which the tests pass (`make test-lowest`), so that dicebeam installs
+The lower bounds are the lowest versions with which the tests of `make test-lowest` pass, so that dicebeam installs
 beside other packages: TFX 1.21 keeps pyarrow below 19.
 
 And of the extras, beside what checks style and types and runs tests:
@@ -37,8 +37,8 @@ boto3           (aws, by Beam's extra of that name) s3:// paths; in dev as well,
 moto            an S3 server on loopback, which the tests of s3:// talk to.
 gcp-storage-emulator  the same for gs://.
 mkdocs, mkdocs-material, mkdocstrings
-                the documentation site; pdoc would make the API reference alone. mkdocstrings reads docstrings without
-                importing TensorFlow, and the theme's search needs no server beyond one of files.
+                (docs) the documentation site; pdoc would make the API reference alone. mkdocstrings reads docstrings
+                without importing TensorFlow, and the theme's search needs no server beyond one of files.
 py-spy          where the threads of a worker are, which a test of an engine prints when it waits in vain.
 pyspark         (engines) the Spark snippet of the docs; 400 MB and a JVM, so in an extra of its own.
 """
@@ -103,6 +103,7 @@ setup(
     ],
     extras_require={
         "aws": ["apache-beam[aws]>=2.77,<2.78"],
+        "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.8,<10", "mkdocstrings[python]>=1,<2"],
         "engines": ["pyspark>=4,<5"],
         "dev": [
             "apache-beam[aws]>=2.77,<2.78",
@@ -115,9 +116,6 @@ setup(
             "hypothesis>=6.170,<7",
             "junitparser>=5,<6",
             "kubernetes-validate>=1.37,<2",
-            "mkdocs>=1.6,<2",
-            "mkdocs-material>=9.8,<10",
-            "mkdocstrings[python]>=1,<2",
             "moto[server]>=5.2,<6",
             "mypy>=2.4,<3",
             "pandas>=3,<4",

@@ -82,7 +82,7 @@ def run_of(dice: np.ndarray, there: np.ndarray, scenario: Scenario) -> Estimates
     units = np.arange(len(dice)) % scenario.clusters if scenario.by_cluster else np.arange(len(dice))
     settings = BootstrapSettings(by_cluster=scenario.by_cluster)
     totals = slice_state.totals(SampleBlock(id_hashes(str(i).encode() for i in units), sums), settings)
-    rows = slice_rows.report("all", totals, CLASSES, keep_replicates=True)
+    rows = slice_rows.slice_tables("all", totals, CLASSES, keep_replicates=True)
     return estimates.of_tables(rows.classes, rows.slices, rows.replicates, CLASSES.ids)
 
 

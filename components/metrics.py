@@ -24,7 +24,7 @@ class DiceCoefficient(keras.metrics.Metric):
         threshold: None: the prediction is the argmax. Else every channel on its own, where p > threshold.
         include_background: False leaves class 0 out.
         per_class: the result is a dict from `<name>_<class>` to the Dice of the class, not their mean.
-        from_logits: False, "sigmoid" or "softmax", as in `dice_inputs.prepare`, as are the next two.
+        from_logits: False, "sigmoid" or "softmax", as in `kernels.inputs.prepare`, as are the next two.
         class_axis: False for y_pred `[B, *S]` of one sigmoid channel.
         ignore_labels: ids whose pixels do not count.
         name: of the metric, the default is "dice".

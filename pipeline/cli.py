@@ -66,7 +66,7 @@ for _command in (
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: what stands after `--` is Beam's.
 
-    1 and 3 to 5 are exit codes of a verdict; what else ends a command early ends it with 2.
+    1, 3 and 4 are exit codes of a verdict; what else ends a command early ends it with 2.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     own, flags = (given[: given.index("--")], given[given.index("--") + 1 :]) if "--" in given else (given, [])

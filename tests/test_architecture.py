@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -225,6 +226,30 @@ def test_every_file_says_what_it_is_for(path):
 def test_a_room_says_in_one_line_what_it_is_for_and_nothing_else(path):
     (line,) = path.read_text(encoding="utf-8").splitlines()
     assert line.startswith('"""')
+
+
+DOTTED = re.compile(r"`((?:[a-z_]+\.)+[A-Za-z_]+)`")
+MODULE_NAMES = {name.rpartition(".")[2] for name in TREES}
+
+
+def docstrings(tree):
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    yield from filter(None, (ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, kinds)))
+    for node in tree.body:  # texts under constants
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.value.value
+
+
+@each_file
+def test_what_a_docstring_names_is_there(path):
+    """`tf_examples.raw_tensor` is a name in a module of ours, if its first part is the name of one."""
+    named = {match for text in docstrings(TREES[name_of(path)]) for match in DOTTED.findall(text)}
+    for dotted in (each for each in named if not each.startswith("tf.")):
+        *_, module, name = dotted.split(".")
+        files = [TREES[each] for each in TREES if each.rpartition(".")[2] == module]
+        defined = {target for tree in files for target in ast.walk(tree)}
+        names = {getattr(n, "name", None) or getattr(n, "id", None) or getattr(n, "attr", None) for n in defined}
+        assert not files or name in names | MODULE_NAMES, dotted
 
 
 def modules_after(statement):

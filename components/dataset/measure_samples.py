@@ -31,7 +31,7 @@ BLOCK_VALUES = 1 << 22
 _AHEAD = 32
 _MAX_THREADS = 16
 """Two for each core, because no model takes one, and a thread often waits for Python's interpreter lock."""
-_TALLY_RECORDS = 16
+_NOTED_RECORDS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def measured(unit: Unit, settings: MeasureSettings) -> Iterator[bytes | Failure 
     held: list[SampleMeasures] = []
     values = records = failed = 0
     cut_short = False
-    for outcome in _tallied(unit, results):
+    for outcome in _noted(unit, results):
         records += 1
         if isinstance(outcome, Failure):
             failed += 1
@@ -94,14 +94,23 @@ def measured(unit: Unit, settings: MeasureSettings) -> Iterator[bytes | Failure 
     if held:
         yield _block(held, settings)
     progress_counts.finish(unit.name, unit.range.end - unit.range.start if unit.range else unit.size_bytes)
-    yield Committed(unit.path, "", records, records - failed, failed, cut_short, unit.size_bytes, unit.range)
+    yield Committed(
+        shard=unit.path,
+        path="",
+        records=records,
+        scored=records - failed,
+        failed=failed,
+        cut_short=cut_short,
+        size_bytes=unit.size_bytes,
+        range=unit.range,
+    )
 
 
 def _block(held: Sequence[SampleMeasures], settings: MeasureSettings) -> bytes:
     return dataset_sums.encode(dataset_sums.of_samples(held, settings.slices, settings.columns, settings.n_classes))
 
 
-def _tallied(unit: Unit, results: Iterator[Measured]) -> Iterator[SampleMeasures | Failure]:
+def _noted(unit: Unit, results: Iterator[Measured]) -> Iterator[SampleMeasures | Failure]:
     """What became of the records, noted for who shows progress."""
     start = unit.range.start if unit.range else 0
     done = failed = offset = 0
@@ -110,7 +119,7 @@ def _tallied(unit: Unit, results: Iterator[Measured]) -> Iterator[SampleMeasures
         done += 1
         offset = record.end if isinstance(record, Record) else record.lineage.byte_offset
         yield outcome
-        if done == _TALLY_RECORDS:
+        if done == _NOTED_RECORDS:
             progress_counts.add(unit.name, offset - start, done - failed, failed)
             done = failed = 0
     progress_counts.add(unit.name, offset - start, done - failed, failed)

@@ -25,7 +25,7 @@ def stored_values(
     Args:
         example: the record.
         feature: of the mask.
-        max_pixels: as in `examples.raw_tensor`.
+        max_pixels: as in `tf_examples.raw_tensor`.
         rank: the same.
 
     Raises:

@@ -1,6 +1,6 @@
 """Images as the records hold them: what a graph needs to know to decode them, and the graph that does.
 
-The graph decodes as the evaluator does (components.images, components.examples.raw_tensor), in TensorFlow alone, so
+The graph decodes as the evaluator does (`images`, `tf_examples.raw_tensor`), in TensorFlow alone, so
 that it can be saved. What no record of a data set shows cannot be known before the records are read, so the first
 record that can be decoded stands for all.
 """

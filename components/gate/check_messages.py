@@ -41,7 +41,7 @@ def relative(check: CheckVerdict) -> str:
     p_value = check.p_value if check.p_value is not None else 1.0
     worse = "rise" if rises(check.metric) else "drop"
     about = _subject(check.metric, check.class_name, check.slice)
-    said = f"{about} {_moved(apart)} (95 % {low:+.4f} to {high:+.4f}, {_p(p_value)})"
+    said = f"{about} {_moved(apart)} (95 % {numbers.signed(low)} to {numbers.signed(high)}, {_p(p_value)})"
     margin = f"{check.threshold:g}"
     if check.verdict == verdicts.REGRESSED:
         return f"{said}: a {worse} of more than {margin}"
@@ -51,7 +51,7 @@ def relative(check: CheckVerdict) -> str:
     found = check.minimum_detectable_drop or 0.0
     return (
         f"{said}: {check.n_pairs:,} samples neither show nor rule out a {worse} of more than {margin}; "
-        f"they would show one of {found:.4f} with a probability of 80 %"
+        f"they would show one of {numbers.metric(found)} with a probability of 80 %"
     )
 
 
@@ -73,7 +73,8 @@ def too_few(item: Item, units: int, least: int, clusters: int | None) -> str:
 
 def find_all_the_same(metric: str, least: float) -> str:
     """What to add where few samples were compared nevertheless."""
-    return f"; they would show a {'rise' if rises(metric) else 'drop'} of {least:.4f} with a probability of 80 %"
+    worse = "rise" if rises(metric) else "drop"
+    return f"; they would show a {worse} of {numbers.metric(least)} with a probability of 80 %"
 
 
 def not_in_run(item: Item) -> str:
@@ -97,12 +98,18 @@ def undefined(item: Item) -> str:
 
 
 def not_measured(item: Item) -> str:
-    """What to say of a metric of the run that nobody measured: a resumed run has no speed."""
+    """What to say of a metric of the run that nobody measured: an attempt with nothing left to score has no speed."""
     return f"{subject(item)} was not measured in the run" + (" or its baseline" if item.relative else "")
 
 
 def depends(by_rule: Mapping[str, str]) -> str:
     """What to add to the message of a check whose verdict is another one under another rule; empty for one verdict."""
+    differing = under_other_rules(by_rule)
+    return f"; it depends on the empty-mask rule: {differing}" if differing else ""
+
+
+def under_other_rules(by_rule: Mapping[str, str]) -> str:
+    """The verdicts under other rules, where they are not that of the first; empty for one verdict."""
     (_, usual), *others = by_rule.items()
-    differing = [f"{verdict} with absent classes {RULES[rule].says}" for rule, verdict in others if verdict != usual]
-    return f"; it depends on the empty-mask rule: {', '.join(differing)}" if differing else ""
+    found = [f"{verdict} with absent classes {RULES[rule].says}" for rule, verdict in others if verdict != usual]
+    return ", ".join(found)

@@ -14,6 +14,7 @@ from ...schemas import verdict as verdicts
 from ...schemas.config.drift import DriftCheck
 from ...schemas.slices import ALL, ANY
 from ...schemas.verdict import CheckVerdict
+from ..statistics import tolerance
 from . import drift_messages as messages
 
 
@@ -87,7 +88,15 @@ def _items(check: DriftCheck, now: Dataset, before: Dataset | None, verdict: str
         for limit, threshold in check.limits.items():
             class_id = ids.get(subject.class_name or "")
             yield CheckVerdict(
-                check.metric, ALL, class_id, subject.class_name, limit, threshold, verdict, "", channel=subject.channel
+                metric=check.metric,
+                slice=ALL,
+                class_id=class_id,
+                class_name=subject.class_name,
+                limit_name=limit,
+                threshold=threshold,
+                verdict=verdict,
+                message="",
+                channel=subject.channel,
             )
 
 
@@ -124,13 +133,13 @@ def _judged(made: CheckVerdict, now: Dataset, before: Dataset | None, why: str) 
 def _compared(known: CheckVerdict, value: Fraction, baseline: Fraction, before: Dataset) -> CheckVerdict:
     """The verdict of two values that are there."""
     known = replace(known, difference=float(value - baseline))
-    threshold, change = exact(known.threshold), abs(value - baseline)
+    threshold, change = tolerance.exact(known.threshold), abs(value - baseline)
     if known.limit_name == "max_shift":
         std = before.channels[known.channel or 0].std
         if std is None or not isfinite(std) or std <= 0:
             return replace(known, message=messages.about(known, messages.no_spread(std)))
-        beyond = change > threshold * exact(std)
-        moved = messages.shift(known, float(change / exact(std)), std)
+        beyond = change > threshold * tolerance.exact(std)
+        moved = messages.shift(known, float(change / tolerance.exact(std)), std)
     elif known.limit_name == "max_ratio":
         beyond = max(value, baseline) > threshold * min(value, baseline)
         moved = messages.ratio(known)
@@ -142,11 +151,6 @@ def _compared(known: CheckVerdict, value: Fraction, baseline: Fraction, before: 
         verdict=verdicts.DRIFTED if beyond else verdicts.PASS,
         message=messages.limit(known, moved, beyond=beyond),
     )
-
-
-def exact(number: float) -> Fraction:
-    """The number that a person reads and writes: of 0.1 it is a tenth, and not the binary fraction nearest to it."""
-    return Fraction(str(number))
 
 
 def _number(value: Fraction | None) -> float | None:
@@ -163,7 +167,7 @@ def _value(made: CheckVerdict, data: Dataset) -> Fraction | None:
     if made.class_name is None:
         channel = data.channels.get(-1 if made.channel is None else made.channel)
         mean = channel.mean if channel else None
-        return None if mean is None or not isfinite(mean) else exact(mean)
+        return None if mean is None or not isfinite(mean) else tolerance.exact(mean)
     found = data.classes.get(made.class_name)
     if found is None:
         return None

@@ -51,8 +51,8 @@ def unsound(dataset: dict[str, Any], run: dict[str, Any], *, every_class: bool) 
         every_class: whether the run has scored every class; else the two fingerprints are of other rows.
     """
     if dataset["status"] != accounting.DONE:
-        counts = f"{dataset['failed']:,} of {dataset['records']:,} records failed"
-        return f"the status of its analysis is {dataset['status']}: {counts}"
+        why = accounting.why_invalid(dataset)
+        return f"the status of its analysis is {dataset['status']}: {why}"
     if dataset["records"] != run["records"]:
         return (
             f"{dataset['records']:,} records were analyzed, and {run['records']:,} evaluated: other data; analyze again"

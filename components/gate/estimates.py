@@ -14,18 +14,11 @@ from numpy.typing import NDArray
 
 from ...schemas import tables
 from ...schemas.slices import FOREGROUND
+from ..statistics import ratios
 from ..summary import slice_rows
 
 METRICS = tuple(field.name for field in tables.REPLICATES if pa.types.is_floating(field.type))
 """What has replicates."""
-
-_NEEDED = {
-    "missed_rate": "actual",
-    "false_alarm_rate": "not_actual",
-    "recall_pooled": "actual",
-    "precision_pooled": "predicted",
-}
-"""What a metric is of, where that is not `defined`: samples without a part in the ratio say nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +41,7 @@ class Group:
 
     def behind(self, metric: str) -> int:
         """How many samples a metric is of."""
-        return self.samples[_NEEDED.get(metric, "samples" if "absent_as" in metric else "defined")]
+        return self.samples[ratios.behind(metric)]
 
     def units(self, metric: str) -> int:
         """How many samples, or clusters where those are resampled and fewer, a metric's spread is of."""
@@ -98,14 +91,7 @@ def _groups(rows: Sequence[Mapping[str, float]], clusters: int | None, foregroun
 
 
 def _counts(row: Mapping[str, float]) -> dict[str, int]:
-    samples, actual = int(row["n_samples"]), int(row["n_present"] + row["n_missed"])
-    return {
-        "samples": samples,
-        "defined": samples - int(row["n_absent"]),
-        "actual": actual,
-        "not_actual": samples - actual,
-        "predicted": int(row["n_present"] + row["n_false_alarm"]),
-    }
+    return {kind: int(sum(row[f"n_{state}"] for state in states)) for kind, states in ratios.SAMPLES.items()}
 
 
 def _sums(row: Mapping[str, float]) -> list[float]:

@@ -1,4 +1,4 @@
-"""A run measured again from its sample files: on the samples that another run has too, or in slices of its own.
+"""The estimates of a run from its sample files: on the samples that another run has too, or in slices of its own.
 
 Sample files are read one at a time. Ids are held as 64-bit hashes, 8 bytes a sample of each run.
 """
@@ -106,7 +106,7 @@ def _groups(states: dict[str, SliceState], settings: EstimateSettings) -> Estima
     for name, state in sorted(states.items(), key=lambda item: (item[0] != ALL, item[0])):
         state.fold(settings.bootstrap)
         if state.folded is not None:
-            rows = slice_rows.report(name, state.folded, settings.classes, keep_replicates=True)
+            rows = slice_rows.slice_tables(name, state.folded, settings.classes, keep_replicates=True)
             foreground = [settings.classes.ids[place] for place in settings.classes.foreground]
             drawn = rows.replicates if settings.bootstrap.replicates else None
             found |= estimates.of_tables(rows.classes, rows.slices, drawn, foreground)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ...schemas.slices import ALL
 from ...schemas.verdict import RULES, Headline
-from . import checks
+from . import check_messages, checks
 from .estimates import Estimates
 
 
@@ -34,6 +34,5 @@ def headline(now: Estimates, before: Estimates | None, verdicts: Mapping[str, st
 
 def depends(verdicts: Mapping[str, str]) -> str | None:
     """What to say where the verdict is another one under another rule; None for one verdict."""
-    (_, usual), *others = verdicts.items()
-    differing = [f"{verdict} under {rule}" for rule, verdict in others if verdict != usual]
-    return f"the verdict depends on the empty-mask rule: {', '.join(differing)}" if differing else None
+    differing = check_messages.under_other_rules(verdicts)
+    return f"the verdict depends on the empty-mask rule: {differing}" if differing else None

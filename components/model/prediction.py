@@ -80,7 +80,9 @@ def right_shape(
     shape, batch = tf.shape(output), tf.shape(masks)[:1]
     fits = (tf.size(shape) == static.rank) & tf.reduce_all(shape[:1] == batch) & tf.reduce_all(shape > 0)
     classes = [static[-1] or n_classes] if static.rank == rank + 2 else []
-    zeros = tf.zeros(tf.concat([batch, [1] * rank + classes], 0), output.dtype)
+    # volumes are never resized, so that zeros in the place of one have the size of its mask
+    spatial = [1] * rank if rank == 2 else tf.shape(masks)[1 : 1 + rank]  # noqa: PLR2004
+    zeros = tf.zeros(tf.concat([batch, spatial, classes], 0), output.dtype)
     checked = tf.cond(fits, lambda: output, lambda: zeros)
     checked.set_shape([None] * (1 + rank) + list(static[1 + rank :]))
     return checked, fits

@@ -109,4 +109,4 @@ class SplitShards(beam.PTransform):
 
     def expand(self, shards: beam.PCollection[OpenShard]) -> beam.PCollection[Unit]:
         """Index where the shard lands: an index takes a request for each buffer's worth of headers, on one worker."""
-        return shards | "SpreadShards" >> beam.Reshuffle() | "CutShard" >> beam.ParDo(_SplitShard(self._split_bytes))
+        return shards | "SpreadShards" >> beam.Reshuffle() | "SplitShard" >> beam.ParDo(_SplitShard(self._split_bytes))

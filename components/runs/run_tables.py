@@ -57,7 +57,11 @@ def hidden_runs(output: str, finished: Collection[FinishedRun] = ()) -> list[Fin
         finished: runs whose rows have been read already, and so are not hidden.
     """
     standing, found = {past.run_id for past in finished}, {}
-    for file in filesystems.below(f"{output.rstrip('/')}/runs", f"eval_date=*/run_id=*/{runs_row.NOT_STANDING}"):
+    folder = f"{output.rstrip('/')}/runs"
+    files = (
+        file for name in runs_row.NOT_STANDING for file in filesystems.below(folder, f"eval_date=*/run_id=*/{name}")
+    )
+    for file in files:
         date, run_id = (part.partition("=")[2] for part in file.path.split("/")[-3:-1])
         row = None if run_id in standing else runs_row.read(Place(output, date, run_id))
         if row is not None:

@@ -20,8 +20,8 @@ _HIDDEN = f".{FILE}.before"
 """Tables may have changed since. No reader's `*.parquet` matches it."""
 _ASIDE = f".{FILE}.aside"
 """Only files were moved: it is still the row of the tables beside it."""
-NOT_STANDING = f".{FILE}.*"
-"""Matches the rows that readers do not see."""
+NOT_STANDING = (_HIDDEN, _ASIDE)
+"""Names of rows that readers do not see."""
 
 
 def read(run: Place) -> dict[str, Any] | None:

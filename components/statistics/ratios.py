@@ -12,6 +12,27 @@ SMOOTHING = 1e-6
 
 PRESENT, MISSED, FALSE_ALARM, ABSENT = "present", "missed", "false_alarm", "absent"
 STATES = (PRESENT, MISSED, FALSE_ALARM, ABSENT)
+SAMPLES = {
+    "samples": STATES,
+    "defined": (PRESENT, MISSED, FALSE_ALARM),
+    "actual": (PRESENT, MISSED),
+    "not_actual": (FALSE_ALARM, ABSENT),
+    "predicted": (PRESENT, FALSE_ALARM),
+}
+"""Kinds of samples, by the states of a class that they have."""
+_BEHIND = {
+    "missed_rate": "actual",
+    "false_alarm_rate": "not_actual",
+    "recall_pooled": "actual",
+    "precision_pooled": "predicted",
+    "dice_mean_absent_as_1": "samples",
+    "dice_mean_absent_as_0": "samples",
+}
+
+
+def behind(metric: str) -> str:
+    """Which kind of SAMPLES a metric is of: samples without a part in a ratio say nothing of it."""
+    return _BEHIND.get(metric, "defined")
 
 
 def _divide(numerator: ArrayLike, denominator: ArrayLike) -> NDArray[np.float64]:

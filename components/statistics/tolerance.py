@@ -6,6 +6,11 @@ RELATIVE = 1e-12
 """What docs/reference/statistics.md promises of doubles: sums of the same rows in any order agree to this."""
 
 
+def exact(number: float) -> Fraction:
+    """The decimal number that was written, not the double nearest to it: 0.29 is 29/100."""
+    return Fraction(repr(float(number)))
+
+
 def same(value: float, other: float) -> bool:
     """Whether two doubles differ by no more than their rounding."""
     return abs(value - other) <= RELATIVE * max(abs(value), abs(other))
@@ -21,4 +26,4 @@ def fraction_beyond(count: int, total: int, limit: float) -> bool:
 
     29 of 100 are within 0.29, though the double nearest to 0.29 times 100 is less than 29.
     """
-    return count > Fraction(repr(limit)) * total
+    return count > exact(limit) * total

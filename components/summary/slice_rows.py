@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -70,7 +69,7 @@ def foreground_statistics(sums: NDArray[np.float64], foreground: Sequence[int]) 
     return {**together, **means}
 
 
-def report(name: str, totals: Totals, settings: ClassSettings, *, keep_replicates: bool) -> SliceTables:
+def slice_tables(name: str, totals: Totals, settings: ClassSettings, *, keep_replicates: bool) -> SliceTables:
     """Every row of a slice."""
     n = totals.n_defined
     present, missed = totals.states[:, 0], totals.states[:, 1]
@@ -80,21 +79,22 @@ def report(name: str, totals: Totals, settings: ClassSettings, *, keep_replicate
         [n, totals.means * n, totals.iou, totals.soft_dice, pixels, present + missed, missed, samples]
     )
     places = list(settings.foreground)
+    most = len(totals.clusters) or totals.n_samples
     units = {
-        "recall_pooled": present + missed,
-        "precision_pooled": present + totals.states[:, ratios.STATES.index(ratios.FALSE_ALARM)],
+        kind: np.minimum(totals.states[:, [ratios.STATES.index(state) for state in states]].sum(axis=1), most)
+        for kind, states in ratios.SAMPLES.items()
     }
-    if len(totals.clusters):
-        n = np.minimum(n, len(totals.clusters))
-        units = {name: np.minimum(count, len(totals.clusters)) for name, count in units.items()}
     return SliceTables(
         name,
-        _class_rows(name, totals, settings, _with_intervals(class_statistics, sums, totals.replicates, n, units)),
+        _class_rows(name, totals, settings, _with_intervals(class_statistics, sums, totals.replicates, units)),
         _slice_row(
             name,
             totals,
             _with_intervals(
-                lambda part: foreground_statistics(part, places), sums, totals.replicates, n[places].max(initial=0)
+                lambda part: foreground_statistics(part, places),
+                sums,
+                totals.replicates,
+                {kind: count[places].max(initial=0) for kind, count in units.items()},
             ),
         ),
         _histogram_rows(name, totals, settings),
@@ -106,17 +106,16 @@ def _with_intervals(
     statistics: Any,  # noqa: ANN401
     sums: NDArray[np.float64],
     replicates: NDArray[np.float64],
-    n: Any,  # noqa: ANN401
-    units: Mapping[str, NDArray[np.int64]] = MappingProxyType({}),
+    units: Mapping[str, Any],
 ) -> dict[str, NDArray[np.float64]]:
     """Each statistic of the tables, and its interval under its name with `_low` and `_high`.
 
-    n: samples (or clusters) behind a statistic; `units` has those that are of other samples.
+    units: samples (or clusters, where they are fewer) of each kind, as `ratios.behind` names them.
     """
     values = {name: value for name, value in statistics(sums).items() if f"{name}_low" in tables.CLASSES.names}
     drawn = statistics(replicates)
     together = np.stack([drawn[name] for name in values], axis=-1)  # one call costs less than seven
-    behind = np.stack([units.get(name, n) for name in values], axis=-1)
+    behind = np.stack([units[ratios.behind(name)] for name in values], axis=-1)
     low, high = intervals.interval(together, behind)
     found = dict(values)
     for i, name in enumerate(values):

@@ -1,7 +1,7 @@
 """Summarize: committed sample files to the rows of every slice, and what they add up to.
 
 A slice is `all`, or one value (or bin) of each of the features of a slice spec, as in `site=A/scanner=2`; a sample
-without the feature is in the slice `site=NULL`. `schemas.slice_names` says how names are written. Files are read in
+without the feature is in the slice `site=NULL`. `schemas.slices` says how names are written. Files are read in
 parts, and a slice of many samples is kept as sums, so memory does not grow with them.
 """
 
@@ -14,9 +14,10 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.typehints.decorators import no_annotations
 
-from ...schemas.accounting import Committed, FileSums, RunTotals
+from ...schemas.accounting import FileSums, RunTotals
 from ...schemas.slices import SliceTables
-from ..runs import run_files, shard_ranges
+from ..runs import run_files
+from ..runs.accounting import add_totals, totals_of
 from ..samples import sample_blocks
 from ..samples.sample_blocks import ReadBlock
 from ..statistics import digest, hashing
@@ -63,21 +64,6 @@ def add_block(states: dict[SliceKey, SliceState], block: ReadBlock, settings: Su
     for place, spec in enumerate(settings.specs):
         for name, samples in sample_blocks.sliced(block, spec):
             states.setdefault((place, name), SliceState()).take([samples], settings.bootstrap)
-
-
-def add_totals(totals: Iterable[RunTotals]) -> RunTotals:
-    """The accounting of all their units."""
-    total = RunTotals()
-    for part in totals:
-        total = RunTotals(*(getattr(total, f) + getattr(part, f) for f in RunTotals.__dataclass_fields__))
-    return total
-
-
-def totals_of(committed: Committed) -> RunTotals:
-    """The accounting of one unit. A shard counts where its first range does, and its ranges by how they meet."""
-    first, seam = shard_ranges.begins(committed), shard_ranges.seam(committed)
-    cut_short = int(committed.cut_short)
-    return RunTotals(int(first), committed.records, committed.scored, committed.failed, cut_short, seam)
 
 
 def add_sums(parts: Iterable[FileSums]) -> FileSums:
@@ -148,18 +134,18 @@ class _MergeStates(beam.CombineFn):
         return accumulator
 
 
-def slice_report(key: SliceKey, state: SliceState, sizes: dict[int, int], settings: SummarySettings) -> SliceTables:
+def slice_tables(key: SliceKey, state: SliceState, sizes: dict[int, int], settings: SummarySettings) -> SliceTables:
     """The rows of a slice; sizes are the numbers of slices of each spec."""
     place, name = key
     state.fold(settings.bootstrap)
     if state.folded is None:
         raise ValueError(f"expected samples in the slice {name!r}, but got none")
     keep = not settings.specs[place] or sizes[place] <= settings.keep_slices
-    return slice_rows.report(name, state.folded, settings.classes, keep_replicates=keep)
+    return slice_rows.slice_tables(name, state.folded, settings.classes, keep_replicates=keep)
 
 
-def _report(item: tuple[SliceKey, SliceState], sizes: dict[int, int], settings: SummarySettings) -> SliceTables:
-    return slice_report(*item, sizes, settings)
+def _slice_tables(item: tuple[SliceKey, SliceState], sizes: dict[int, int], settings: SummarySettings) -> SliceTables:
+    return slice_tables(*item, sizes, settings)
 
 
 class Summary(NamedTuple):
@@ -188,6 +174,6 @@ class Summarize(beam.PTransform):
         )
         states = read.states | "MergeStates" >> beam.CombinePerKey(_MergeStates(settings.bootstrap))
         sizes = states | "Specs" >> beam.MapTuple(lambda key, _: (key[0], 1)) | "CountSlices" >> beam.CombinePerKey(sum)
-        reports = states | "Report" >> beam.Map(_report, beam.pvalue.AsDict(sizes), settings)
+        found = states | "SliceTables" >> beam.Map(_slice_tables, beam.pvalue.AsDict(sizes), settings)
         sums = read.sums | "AddSums" >> beam.CombineGlobally(add_sums).without_defaults()
-        return Summary(reports, sums, read.ids)
+        return Summary(found, sums, read.ids)

@@ -5,7 +5,7 @@ A run without its `runs` row does not exist for readers that ask for complete ru
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,12 +32,15 @@ _OF_SLICES = {
 }
 
 
+_OF_AN_ATTEMPT = ("versions", "runner", "started", "finished", "seconds", "samples_per_second")
+"""Columns of `runs` that are of the attempt that scored."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableSettings:
     """What the tables say beside the numbers; `versions` and `config` are JSON.
 
-    What is None is not known, and NULL in `runs`. `kept` are columns of a `runs` row that stands already: a summary
-    takes them over, because they are of the attempt that scored.
+    What is None is not known, and NULL in `runs`.
     """
 
     run: run_files.Run
@@ -48,7 +51,6 @@ class TableSettings:
     runner: str | None
     started: datetime | None
     transform: str | None = None
-    kept: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ def run_row(settings: TableSettings, counted: Counted, finished: datetime) -> di
     """The row of `runs`.
 
     `seconds` and `samples_per_second` are of this attempt, from its start to its last table; the second is
-    NULL for an attempt that had nothing left to score. Both are NULL where it is not known when it began.
+    NULL for an attempt that had nothing left to score. Both are NULL where it is not known when it began. `write` keeps
+    those of a run that was finished and has nothing new.
     """
     seconds = (finished - settings.started).total_seconds() if settings.started else None
     totals = counted.sums.totals
@@ -90,7 +93,6 @@ def run_row(settings: TableSettings, counted: Counted, finished: datetime) -> di
         "finished": finished,
         "seconds": seconds,
         "samples_per_second": counted.scored_now / seconds if counted.scored_now and seconds else None,
-        **settings.kept,
     }
 
 
@@ -104,12 +106,12 @@ def write(settings: TableSettings, counted: Counted, slices: Iterable[SliceTable
     """
     accounting.check(counted.sums.totals, counted.shards)
     _check_failures(settings.run, counted.sums.totals)
-    kept = _times_of(runs_row.read(settings.run), counted)
+    kept = _of_the_attempt_that_scored(runs_row.read(settings.run), counted)
     runs_row.hide(settings.run)
     superseded_files.delete(settings.run)
-    ordered = sorted(slices, key=lambda report: (report.name != ALL, report.name))
+    ordered = sorted(slices, key=lambda each: (each.name != ALL, each.name))
     for name, schema in _OF_SLICES.items():
-        parts = (getattr(report, name) for report in ordered)
+        parts = (getattr(each, name) for each in ordered)
         run_files.write_tables((part for part in parts if part is not None), schema, settings.run, name, FILE)
     row = run_row(settings, counted, datetime.now(UTC)) | kept
     path = run_files.write_table(pa.Table.from_pylist([row], schema=tables.RUNS), settings.run, "runs", FILE)
@@ -119,15 +121,17 @@ def write(settings: TableSettings, counted: Counted, slices: Iterable[SliceTable
     return path
 
 
-def _times_of(before: Mapping[str, Any] | None, counted: Counted) -> dict[str, Any]:
-    """The times of a run that was finished and has nothing new: when it was scored decides which run is previous.
+def _of_the_attempt_that_scored(before: Mapping[str, Any] | None, counted: Counted) -> dict[str, Any]:
+    """What a finished run that has nothing new keeps: when it was scored, by what, and how fast.
+
+    When it was scored decides which run is previous.
 
     Empty where the run was not finished, or has more records now.
     """
     totals = counted.sums.totals
     if before is None or counted.scored_now or (before["shards"], before["records"]) != (totals.shards, totals.records):
         return {}
-    return {name: before[name] for name in ("started", "finished", "seconds", "samples_per_second")}
+    return {name: before[name] for name in _OF_AN_ATTEMPT}
 
 
 def _check_failures(run: run_files.Run, totals: RunTotals) -> None:
@@ -145,7 +149,7 @@ def _check_failures(run: run_files.Run, totals: RunTotals) -> None:
         run_files.write_table(tables.FAILURES.empty_table(), run, "failures", FILE)
 
 
-class _WriteReports(beam.DoFn):
+class _WriteTables(beam.DoFn):
     def __init__(self, settings: TableSettings) -> None:
         self._settings = settings
 
@@ -187,5 +191,5 @@ class WriteTables(beam.PTransform):
         return (
             slices.pipeline
             | "Once" >> beam.Create([None], reshuffle=False)
-            | "WriteTables" >> beam.ParDo(_WriteReports(self._settings), *self._numbers, beam.pvalue.AsIter(slices))
+            | "WriteTables" >> beam.ParDo(_WriteTables(self._settings), *self._numbers, beam.pvalue.AsIter(slices))
         )

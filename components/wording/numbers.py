@@ -10,16 +10,20 @@ def metric(value: float | None) -> str:
     """Four decimals, one from 10 on, or a dash where there is no value."""
     if value is None:
         return NO_VALUE
-    return f"{value:.4f}" if abs(value) < _LARGE else f"{value:,.1f}"
+    shown = f"{value:.4f}" if abs(value) < _LARGE else f"{value:,.1f}"
+    return "0.0000" if shown == "-0.0000" else shown
 
 
 def signed(value: float | None) -> str:
     """A difference of metrics with its sign, or a dash."""
-    return NO_VALUE if value is None else ("+" if value >= 0 else "") + metric(value)
+    if value is None:
+        return NO_VALUE
+    shown = metric(value)
+    return shown if shown.startswith("-") else f"+{shown}"
 
 
 def statistic(value: float | None) -> str:
     """Four significant digits, or a dash: parts of a rare class are small, and means of 16-bit images are not."""
     if value is None:
         return NO_VALUE
-    return f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.1f}"  # noqa: PLR2004
+    return f"{value:.4g}" if abs(value) < 9_999.5 else f"{value:,.1f}"  # noqa: PLR2004

@@ -41,7 +41,7 @@ def run_evaluation(
     run_id: str | None,
     flags: Sequence[str],
     *,
-    command: str = "evaluate",
+    command: Sequence[str] = ("evaluate",),
     verbose: bool = False,
 ) -> "tuple[Outcome, str | None]":
     """Run an evaluation and say so on standard error; returns what became of it, and a note on its files.
@@ -52,7 +52,7 @@ def run_evaluation(
         settings: the config.
         run_id: of a new run or of one that was begun; None for a new one.
         flags: Beam's.
-        command: that resumes an interrupted run.
+        command: that resumes an interrupted run: its name, and options of its own.
         verbose: whether the workers' logs are shown.
 
     Raises:
@@ -86,4 +86,4 @@ def run_evaluation(
         terminal.say(f"{what}finished shards are kept; {again}")
         raise
     files = list(run_files.sample_files(plan.run).values())
-    return outcome, run_console.compact_note(files, config, overrides, plan.run.run_id)
+    return outcome, run_console.compact_note(files, config, overrides, plan.run.run_id, flags)

@@ -39,8 +39,8 @@ def gate(
                 raise ConfigError("--bless takes no --run-id and no --baseline: it blesses the run that it names")
             _bless(settings, bless, context.obj)
             return
-        verdict = _judge(config, settings, run_id, baseline, context.obj)
-        page = command_lines.with_config("report", config, overrides, "--run-id", verdict.run_id)
+        verdict = _judge(config, overrides, settings, run_id, baseline, context.obj)
+        page = command_lines.with_config("report", config, overrides, "--run-id", verdict.run_id, flags=context.obj)
         terminal.say(f"for a page with pictures: {page}")
         raise typer.Exit(verdict.exit_code)
 
@@ -63,15 +63,16 @@ def nightly(
         settings = config_file.load(config, overrides or ())
         gating.check_config(settings)
         flags = with_gpu(context.obj, require_gpu=require_gpu)
+        command = ("nightly", *(("--baseline", baseline) if baseline else ()))
         outcome, note = evaluate.run_evaluation(
-            config, overrides or (), settings, run_id, flags, command="nightly", verbose=verbose
+            config, overrides or (), settings, run_id, flags, command=command, verbose=verbose
         )
         terminal.show(terminal.console(), outcome, settings, note)
         if settings.gate.drift:
-            again = command_lines.to_resume(config, overrides, outcome.run.run_id, context.obj, "nightly")
+            again = command_lines.to_resume(config, overrides, outcome.run.run_id, flags, command)
             analyze.analyze_if_due(settings, outcome.run.run_id, context.obj, again, verbose=verbose)
-        verdict = _judge(config, settings, outcome.run.run_id, baseline, context.obj)
-        again = command_lines.with_config("report", config, overrides, "--run-id", verdict.run_id)
+        verdict = _judge(config, overrides, settings, outcome.run.run_id, baseline, context.obj)
+        again = command_lines.with_config("report", config, overrides, "--run-id", verdict.run_id, flags=context.obj)
         _report_or_say(settings, verdict.run_id, context.obj, again)
         raise typer.Exit(verdict.exit_code)
 
@@ -96,7 +97,12 @@ def report(
 
 
 def _judge(
-    config: str, settings: "Config", run_id: str | None, baseline: str | None, flags: Sequence[str]
+    config: str,
+    overrides: Sequence[str] | None,
+    settings: "Config",
+    run_id: str | None,
+    baseline: str | None,
+    flags: Sequence[str],
 ) -> GateVerdict:
     """Decide, write every output and print; returns the verdict."""
     from ...components.verdict import blessing, verdict_files
@@ -110,7 +116,7 @@ def _judge(
     verdict_console.show(terminal.console(), gated.verdict)
     terminal.say(f"wrote {written['summary'].rpartition('/')[0]}")
     if blessed_before and not blessing.is_blessed(run):
-        again = command_lines.with_config("gate", config, (), "--bless", run.run_id)
+        again = command_lines.with_config("gate", config, overrides, "--bless", run.run_id, flags=flags)
         terminal.say(f"warning: run {run.run_id} was blessed, and is not any more; to bless it again by hand: {again}")
     return gated.verdict
 

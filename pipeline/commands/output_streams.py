@@ -51,12 +51,14 @@ def installed(*, forgiving: bool) -> Iterator[None]:
     for stream in before:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    if forgiving:
+    if forgiving or before[0] is None:  # None was closed before the process began: nobody waits for the output
         sys.stdout = Forgiving(before[0])
     sys.stderr = Forgiving(before[1])
     try:
         yield
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        own = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = before
+        for stream in own:
+            if isinstance(stream, Forgiving):
+                stream.flush()

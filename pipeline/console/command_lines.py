@@ -21,7 +21,12 @@ def with_config(
 
 
 def to_resume(
-    config: str, overrides: Sequence[str] | None, run_id: str, flags: Sequence[str], command: str = "evaluate"
+    config: str,
+    overrides: Sequence[str] | None,
+    run_id: str,
+    flags: Sequence[str],
+    command: Sequence[str] = ("evaluate",),
 ) -> str:
-    """Says with which command a run is resumed."""
-    return f"to resume: {with_config(command, config, overrides, '--run-id', run_id, flags=flags)}"
+    """Says with which command a run is resumed; `command` is its name, and options of its own."""
+    name, *options = command
+    return f"to resume: {with_config(name, config, overrides, '--run-id', run_id, *options, flags=flags)}"

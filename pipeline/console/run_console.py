@@ -88,12 +88,14 @@ def show_outcome(console: Console, outcome: "Outcome", config: "Config") -> None
         )
 
 
-def compact_note(files: "Sequence[StoredFile]", config: str, overrides: Sequence[str], run_id: str) -> str | None:
+def compact_note(
+    files: "Sequence[StoredFile]", config: str, overrides: Sequence[str], run_id: str, flags: Sequence[str] = ()
+) -> str | None:
     """Says with which command many small sample files become few, None where they are not."""
     count, nbytes = len(files), sum(file.size_bytes for file in files)
     if count <= MANY_FILES or nbytes >= SMALL_BYTES * count:
         return None
-    command = command_lines.with_config("compact", config, overrides, "--run-id", run_id)
+    command = command_lines.with_config("compact", config, overrides, "--run-id", run_id, flags=flags)
     return f"the run has {count:,} sample files of {nbytes / count / 1e3:,.0f} kB; to merge them: {command}"
 
 

@@ -13,13 +13,13 @@ from ...components.dataset.measure_samples import MeasureSamples, MeasureSetting
 from ...components.dataset.write_dataset import DatasetSettings, WriteDataset
 from ...components.reading import find_shards
 from ...components.reading.split_shards import SplitShards
-from ...components.summary import summarize
+from ...components.runs import accounting
 from ...schemas.shards import OpenShard
 
 
 @dataclass(frozen=True, slots=True)
 class AnalysisSettings:
-    """The settings of every stage; `planned` is the `shards.listing` of what the patterns matched for the plan."""
+    """The settings of every stage; `planned` is the `find_shards.listing` of what the patterns matched for the plan."""
 
     patterns: tuple[str, ...]
     planned: str
@@ -41,8 +41,8 @@ def analyze(pipeline: beam.Pipeline, settings: AnalysisSettings) -> beam.PCollec
     )
     totals = (
         measured.units
-        | "Totals" >> beam.Map(summarize.totals_of)
-        | "AddTotals" >> beam.CombineGlobally(summarize.add_totals)
+        | "Totals" >> beam.Map(accounting.totals_of)
+        | "AddTotals" >> beam.CombineGlobally(accounting.add_totals)
     )
     return (
         measured.blocks

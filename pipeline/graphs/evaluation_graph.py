@@ -4,7 +4,7 @@ FindShards -> SplitShards -> ReadSamples -> ScoreSamples -> WriteSamples -+-> Su
      |                                                                  |        |                   ^
      +------------- committed by an earlier attempt --------------------+        +> CountDuplicates -+
 
-What follows the committed files is in pipeline.tables_graph: `summarize` does that alone.
+What follows the committed files is in `tables_graph`: `summarize` does that alone.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from .tables_graph import TablesGraphSettings, write_tables
 
 @dataclass(frozen=True, slots=True)
 class GraphSettings:
-    """The settings of every stage; `planned` is the `shards.listing` of what the patterns matched for the plan.
+    """The settings of every stage; `planned` is the `find_shards.listing` of what the patterns matched for the plan.
 
     Shards of more than `split_bytes` bytes are cut into ranges.
     """

@@ -48,14 +48,12 @@ def without_model(config: Config, spatial_rank: int | None = None) -> DecodeSett
 
 
 def _spatial_rank(config: Config) -> int:
-    """An image has a channel axis, a mask has one at most: the image's shape is the surer sign."""
+    """By the mask, whose last axis is of classes or of one value where it is not spatial; else by the image."""
     image, mask = config.features.image.shape, config.features.mask.shape
-    if isinstance(image, tuple):
-        return VOLUME if len(image) > VOLUME else IMAGE
     if isinstance(mask, tuple):
-        channels = not config.model_settings.exclusive and mask[-1] == len(config.classes)
-        return VOLUME if len(mask) - channels >= VOLUME else IMAGE
-    return IMAGE
+        of_classes = not config.model_settings.exclusive and mask[-1] == len(config.classes)
+        return VOLUME if len(mask) - (of_classes or mask[-1] == 1) >= VOLUME else IMAGE
+    return VOLUME if isinstance(image, tuple) and len(image) > VOLUME else IMAGE
 
 
 def model_settings(config: Config) -> ModelSettings:

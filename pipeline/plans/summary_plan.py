@@ -56,7 +56,7 @@ def make_plan(config: Config, run_id: str, flags: Sequence[str]) -> SummaryPlan:
     row = runs_row.read(run)
     count = _expected_shards(config, run, row)
     before = row or {}
-    report = TableSettings(
+    settings = TableSettings(
         run=run,
         max_failed_fraction=config.max_failed_fraction,
         config=_config_json(config, row),
@@ -65,10 +65,9 @@ def make_plan(config: Config, run_id: str, flags: Sequence[str]) -> SummaryPlan:
         runner=before.get("runner"),
         started=before.get("started"),
         transform=before.get("transform"),
-        kept={name: row[name] for name in ("finished", "seconds", "samples_per_second")} if row else {},
     )
     summary = table_settings.summary_settings(config, run, record.class_ids)
-    return SummaryPlan(run, count, TablesGraphSettings(summary, report), options)
+    return SummaryPlan(run, count, TablesGraphSettings(summary, settings), options)
 
 
 def _begun(config: Config, run_id: str) -> tuple[Run, ShardRecord]:

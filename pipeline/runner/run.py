@@ -126,7 +126,7 @@ def outcome(run: run_files.Place) -> Outcome:
 def _not_complete(run: run_files.Place, found: str) -> errors.TablesError:
     return errors.TablesError(
         f"run {run.run_id!r} is not complete: expected one row in {run.folder('runs')}, but {found}; another process "
-        f"may be making its tables again: when it has ended, run the same command with --run-id {run.run_id}"
+        f"may be rebuilding its tables: when it has ended, run the same command with --run-id {run.run_id}"
     )
 
 

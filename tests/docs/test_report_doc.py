@@ -29,7 +29,7 @@ ROWS = dict(re.findall(r"^\| ([a-z ,]+) \| (.*) \|$", TEXT.partition("## Size")[
         ("slices", [report_lines.MAX_SLICES]),
         ("distributions", [report_data.MAX_HISTOGRAMS]),
         ("nights", [trend.NIGHTS, trend.NIGHTS]),
-        ("pictures", [2 * gallery_samples.CASES, thumbnails.MAX_SIDE, thumbnails.MAX_BYTES]),
+        ("pictures", [2 * gallery_samples.SHOWN, thumbnails.MAX_SIDE, thumbnails.MAX_BYTES]),
         ("failed records", [report_data.MAX_FAILURES]),
         ("characters of a name, of a message", [report_page.LONGEST_NAME, report_page.LONGEST_MESSAGE]),
     ],
@@ -41,4 +41,4 @@ def test_the_limits_in_the_docs_are_those_of_the_code(part, limits):
 def test_the_sizes_in_the_docs_are_those_of_the_code():
     assert f"Below {report_page.MAX_BYTES // 10**6} MB" in TEXT
     assert f"more than {sample_rankings.MAX_INDEX_BYTES >> 20} MB" in TEXT.replace("\n", " ")
-    assert f"{gallery_samples.CASES} in all" in TEXT
+    assert f"{gallery_samples.SHOWN} in all" in TEXT

@@ -161,12 +161,15 @@ def calls(tree):
     return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
 
 
+FILES = sorted(path for room in ("schemas", "components", "pipeline") for path in (ROOT / room).rglob("*.py"))
 FORBIDDEN = {"eval", "exec", "compile", "__import__", "os.system", "os.popen"}
 MODULES = {"pickle", "dill", "cloudpickle", "marshal", "shelve", "joblib", "subprocess"}
 
 
 @pytest.mark.parametrize(
-    "path", sorted(ROOT.glob("[scp]*[sae]/**/*.py")), ids=lambda path: f"{path.parent.name}/{path.name}"
+    "path",
+    sorted(path for room in ("schemas", "components", "pipeline") for path in (ROOT / room).rglob("*.py")),
+    ids=lambda path: f"{path.parent.name}/{path.name}",
 )
 def test_no_room_evaluates_or_unpickles(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dicebeam.components.gate import drift_checks
 from dicebeam.components.gate.drift_checks import Channel, ClassCount, Dataset
+from dicebeam.components.statistics import tolerance
 from dicebeam.schemas.config.drift import DriftCheck
 from dicebeam.schemas.verdict import DRIFTED, INVALID, NO_BASELINE, PASS
 
@@ -114,7 +115,7 @@ def test_up_or_down_is_the_same(mean, before, std, limit):
 
 
 def test_a_tenth_is_a_tenth():
-    assert drift_checks.exact(0.1) == Fraction(1, 10)
+    assert tolerance.exact(0.1) == Fraction(1, 10)
 
 
 # which channels and classes

@@ -41,7 +41,7 @@ def assert_same(found, expected):
 def of_samples(samples, settings=SETTINGS):
     """The groups of the slice of all, of samples in memory, by way of tables."""
     totals = slice_state.totals(samples.block(), settings.bootstrap)
-    rows = slice_rows.report("all", totals, CLASSES, keep_replicates=True)
+    rows = slice_rows.slice_tables("all", totals, CLASSES, keep_replicates=True)
     return estimates.of_tables(rows.classes, rows.slices, rows.replicates, (1, 2))
 
 
@@ -139,7 +139,7 @@ def test_clusters_are_counted_and_bound_what_a_spread_is_of(tmp_path):
 
 def test_tables_of_an_older_version_have_no_replicates_of_what_they_lack():
     totals = slice_state.totals(SAMPLES.block(), SETTINGS.bootstrap)
-    rows = slice_rows.report("all", totals, CLASSES, keep_replicates=False)
+    rows = slice_rows.slice_tables("all", totals, CLASSES, keep_replicates=False)
     found = estimates.of_tables(rows.classes, rows.slices, None, (1, 2))
     assert {group.replicates for group in found.values()} == {None}
 

@@ -358,3 +358,11 @@ def test_the_batch_does_not_change_a_sample():
         alone = score(logits[i : i + 1], masks[i : i + 1])
         for a, b in zip(alone.overlap, together.overlap, strict=True):
             np.testing.assert_allclose(a[0], b[i], rtol=1e-12)
+
+
+@pytest.mark.parametrize("sizes", [(4, 6), (2, 4, 6)], ids=["images", "volumes"])
+def test_an_output_for_fewer_samples_does_not_fit_and_is_no_error_of_the_graph(sizes):
+    rank = len(sizes)
+    score = scorer(lambda images: tf.nn.softmax(images)[:1], spatial_rank=rank, input_shape=None)
+    found = score(np.zeros((2, *sizes, 3), np.float32), np.zeros((2, *sizes), np.uint8))
+    assert not found.fits

@@ -1,9 +1,9 @@
-"""Runs read back while another process with the same run id makes their tables again."""
+"""Runs read back while another process with the same run id rebuilds their tables."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pytest
@@ -15,7 +15,7 @@ from dicebeam.schemas import tables
 from dicebeam.schemas.errors import TablesError
 
 NOT_COMPLETE = r"^run 'r1' is not complete: expected one row in .*/runs/.*run_id=r1, but "
-REMEDY = "; another process may be making its tables again: when it has ended, run the same command with --run-id r1$"
+REMEDY = "; another process may be rebuilding its tables: when it has ended, run the same command with --run-id r1$"
 
 
 @pytest.fixture
@@ -65,3 +65,22 @@ def test_the_row_is_found_where_it_was_hidden(hidden_in_between: run_files.Run) 
     row = runs_row.read(hidden_in_between)
     assert row is not None
     assert row["scored"] == 1
+
+
+@pytest.mark.parametrize("hide", [runs_row.hide, runs_row.set_aside])
+def test_a_run_whose_row_is_hidden_is_known_and_not_finished(finished: run_files.Run, hide: Any) -> None:
+    assert run_tables.hidden_runs(finished.output) == []
+    hide(finished)
+    assert run_tables.finished_runs(finished.output) == []
+    assert [past.run_id for past in run_tables.hidden_runs(finished.output)] == ["r1"]
+
+
+def test_what_a_killed_writer_left_is_no_hidden_run(finished: run_files.Run) -> None:
+    Path(finished.folder("runs"), ".part-0.parquet.0123.tmp").write_bytes(b"half a row")
+    assert run_tables.hidden_runs(finished.output) == []
+
+
+def test_a_run_that_is_finished_again_is_not_hidden(finished: run_files.Run) -> None:
+    row = Path(finished.folder("runs"), "part-0.parquet")
+    row.with_name(".part-0.parquet.before").write_bytes(row.read_bytes())
+    assert run_tables.hidden_runs(finished.output, run_tables.finished_runs(finished.output)) == []

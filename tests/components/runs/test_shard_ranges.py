@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicebeam.components.runs import run_files, shard_ranges
+from dicebeam.components.runs import accounting, run_files, shard_ranges
 from dicebeam.components.runs.shard_ranges import Span
-from dicebeam.components.summary import summarize
 from dicebeam.schemas.accounting import Committed
 from dicebeam.schemas.shards import ByteRange
 
@@ -118,13 +117,13 @@ def test_a_shard_with_a_missing_or_a_strange_range_is_not_whole(pieces):
 
 @broken
 def test_the_accounting_notices_it(pieces):
-    assert summarize.add_totals(map(summarize.totals_of, [*pieces, WHOLE])).seams != 0
+    assert accounting.add_totals(map(accounting.totals_of, [*pieces, WHOLE])).seams != 0
 
 
 def test_the_accounting_of_whole_shards_whatever_the_order():
     pieces = [*TILED, WHOLE, *(committed(0, 50, 0, 1, shard="/d/z"), committed(50, 100, 1, 1, shard="/d/z"))]
     for seed in range(5):
-        totals = summarize.add_totals(map(summarize.totals_of, random.Random(seed).sample(pieces, len(pieces))))  # noqa: S311
+        totals = accounting.add_totals(map(accounting.totals_of, random.Random(seed).sample(pieces, len(pieces))))  # noqa: S311
         assert (totals.shards, totals.records, totals.seams) == (3, 19, 0)
 
 

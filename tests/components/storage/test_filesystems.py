@@ -9,7 +9,7 @@ import pytest
 
 from dicebeam.components.storage import filesystems
 from dicebeam.schemas.errors import StorageError
-from dicebeam.schemas.shards import Shard
+from dicebeam.schemas.files import StoredFile
 
 ODD = ["plain", "a b", "a[1]", "a*b", "a?c", "a'b", "ä"]
 
@@ -52,7 +52,7 @@ def test_match_is_sorted_and_knows_sizes(tmp_path):
     touch(tmp_path / "b.x", b"12")
     touch(tmp_path / "a.x", b"123")
     touch(tmp_path / "c.y")
-    assert filesystems.match(f"{tmp_path}/*.x") == [Shard(f"{tmp_path}/a.x", 3), Shard(f"{tmp_path}/b.x", 2)]
+    assert filesystems.match(f"{tmp_path}/*.x") == [StoredFile(f"{tmp_path}/a.x", 3), StoredFile(f"{tmp_path}/b.x", 2)]
 
 
 def test_match_of_a_relative_pattern(tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ INTERVALS = [name for name in tables.CLASSES.names if name.endswith(("_low", "_h
 
 def report(samples, classes=CLASSES, bootstrap_settings=SETTINGS, keep=True):
     found = slice_state.totals(samples.block(), bootstrap_settings)
-    return slice_rows.report("site=A", found, classes, keep_replicates=keep)
+    return slice_rows.slice_tables("site=A", found, classes, keep_replicates=keep)
 
 
 def counted(*samples):
@@ -185,7 +185,7 @@ def test_clusters_are_the_units_of_an_interval():
     samples = random_samples(80)
     block = SampleBlock(np.repeat(np.arange(3, 13, dtype=np.uint64), 8), samples.sums)
     found = slice_state.totals(block, BootstrapSettings(1000, by_cluster=True))
-    row = slice_rows.report("all", found, CLASSES, keep_replicates=True)
+    row = slice_rows.slice_tables("all", found, CLASSES, keep_replicates=True)
     drawn = row.replicates.to_pandas().query("class_id == 0").dice_mean.to_numpy()
     ends = tuple(row.classes.column(f"dice_mean_{end}")[0].as_py() for end in ("low", "high"))
     assert ends == pytest.approx(limits(drawn, 10), rel=1e-12)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dicebeam.components.runs import accounting
 from dicebeam.components.runs.run_files import Run
 from dicebeam.components.samples import sample_blocks
 from dicebeam.components.statistics.slicing import SliceFeature
@@ -56,14 +57,14 @@ def in_memory(paths, summary_settings):
             summary.add_block(states, block, summary_settings)
     places = [place for place, _ in states]
     sizes = {place: places.count(place) for place in places}
-    return {key: summary.slice_report(key, state, sizes, summary_settings) for key, state in states.items()}
+    return {key: summary.slice_tables(key, state, sizes, summary_settings) for key, state in states.items()}
 
 
 def report_of(samples, name, summary_settings=None, **more):
     """The report of some samples alone."""
     bootstrap = (summary_settings or settings_of(None)).bootstrap
     found = slice_state.totals(samples.block(), bootstrap)
-    return slice_rows.report(name, found, CLASSES, **{"keep_replicates": True, **more})
+    return slice_rows.slice_tables(name, found, CLASSES, **{"keep_replicates": True, **more})
 
 
 def assert_same(found: pa.Table, expected: pa.Table):
@@ -151,15 +152,18 @@ def test_clusters_are_resampled_whole(run):
 
 
 def test_totals():
-    parts = [summary.totals_of(Committed("s", "p", 5, 3, 2)), summary.totals_of(Committed("t", "p", 1, 1, 0, True))]
-    assert summary.add_totals(parts) == RunTotals(2, 6, 4, 2, 1)
-    assert summary.add_totals([]) == RunTotals()
+    parts = [
+        accounting.totals_of(Committed("s", "p", 5, 3, 2)),
+        accounting.totals_of(Committed("t", "p", 1, 1, 0, True)),
+    ]
+    assert accounting.add_totals(parts) == RunTotals(2, 6, 4, 2, 1)
+    assert accounting.add_totals([]) == RunTotals()
     assert summary.add_sums([]) == FileSums()
 
 
 def test_a_slice_without_samples_is_no_slice():
     with pytest.raises(ValueError, match="expected samples in the slice 'all', but got none"):
-        summary.slice_report((0, "all"), slice_state.SliceState(), {0: 1}, settings_of(None))
+        summary.slice_tables((0, "all"), slice_state.SliceState(), {0: 1}, settings_of(None))
 
 
 @dataclasses.dataclass

@@ -152,11 +152,11 @@ def test_speed_is_of_this_attempt(settings, scored_now, rate):
     assert set(row) == set(tables.RUNS.names)
 
 
-def test_a_finished_run_with_nothing_new_keeps_its_times(settings):
+def test_a_finished_run_with_nothing_new_keeps_what_is_of_the_attempt_that_scored(settings):
     first = row_of(reports.write(settings, counted(RunTotals(1, 5, 5, 0), scored_now=5), SLICES))
-    later = dataclasses.replace(settings, started=settings.started + timedelta(days=7))
+    later = dataclasses.replace(settings, started=STARTED + timedelta(days=7), versions="{}", runner="another")
     again = row_of(reports.write(later, counted(RunTotals(1, 5, 5, 0), scored_now=0), SLICES))
-    for name in ("started", "finished", "seconds", "samples_per_second"):
+    for name in ("versions", "runner", "started", "finished", "seconds", "samples_per_second"):
         assert again[name] == first[name], name
 
 

@@ -13,5 +13,5 @@ def test_a_shell_reads_back_what_was_given():
 
 
 def test_how_a_run_is_resumed():
-    said = command_lines.to_resume("c.yaml", None, "r1", [], "nightly")
-    assert said == "to resume: dicebeam nightly c.yaml --run-id r1"
+    said = command_lines.to_resume("c.yaml", None, "r1", [], ("nightly", "--baseline", "r0"))
+    assert said == "to resume: dicebeam nightly c.yaml --run-id r1 --baseline r0"

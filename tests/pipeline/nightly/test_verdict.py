@@ -184,7 +184,8 @@ def test_a_blessing_that_is_taken_away_is_said(folder: Path, capsys: pytest.Capt
     assert command("gate", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECK) == 0
     assert said not in capsys.readouterr().err
     assert command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECK) == 4
-    assert f"{said}{folder}/config.yaml --bless v1\n" in capsys.readouterr().err
+    again = f"{folder}/config.yaml --set '{CHECK}' --bless v1\n"
+    assert f"{said}{again}" in capsys.readouterr().err
     assert command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECK) == 4
     assert said not in capsys.readouterr().err
 
