@@ -78,10 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         try:
             app(args=own, prog_name="dicebeam", obj=flags)
         except SystemExit as end:
-            interrupts.leave(end.code)
-            if end.code == 1 and own[:1] not in _JUDGING:  # a reader that went away, by Click's convention
-                sys.exit(terminal.FAILED)
-            raise
+            # 1 of another command is a reader that went away, by Click's convention
+            code = terminal.FAILED if end.code == 1 and own[:1] not in _JUDGING else end.code
+            interrupts.leave(code)
+            sys.exit(code)
 
 
 if __name__ == "__main__":

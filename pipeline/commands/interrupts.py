@@ -5,11 +5,12 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from ...components.runtime import time_limit
 from ..runner import jobs
+from . import output_streams
 
 _AS_CTRL_C = (signal.SIGTERM, signal.SIGHUP)
 
@@ -48,15 +49,16 @@ def interruptible() -> Iterator[Stop]:
 
 
 def leave(code: object) -> None:
-    """End the process at once if a call of the model or a cancelled job still runs in it; else do nothing.
+    """End the process at once if a call of the model or a cancelled job still runs in it, or output was lost.
 
     Python cannot end such threads and would wait for some of them, and what TensorFlow does when it is torn down under
     a call is its own affair: it may wait.
     """
-    if not (time_limit.still_running() or jobs.left_behind()):
-        return
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        with suppress(OSError, ValueError):  # a reader of a query that has seen enough
+            stream.flush()
+    if not (time_limit.still_running() or jobs.left_behind() or output_streams.lost()):
+        return
     threading.excepthook = lambda _: None  # threads that read from a server which is stopped now have nothing to say
     jobs.stop_servers()
     os._exit(code if isinstance(code, int) else int(code is not None))

@@ -14,6 +14,7 @@ class Forgiving:
     def __init__(self, stream: TextIO | None) -> None:
         """Keep a stream; None is one that was closed before the process began."""
         self._stream = io.StringIO() if stream is None else stream
+        self.lost = False
 
     def write(self, text: str) -> int:
         """Write what can be written."""
@@ -31,6 +32,7 @@ class Forgiving:
         try:
             yield
         except (OSError, ValueError):
+            self.lost = True
             # what is buffered would fail again when the process ends, which then exits with a code of its own
             with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123
                 os.dup2(nowhere.fileno(), self._stream.fileno())
@@ -38,6 +40,11 @@ class Forgiving:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a stream has
         """Everything else is the stream's."""
         return getattr(self._stream, name)
+
+
+def lost() -> bool:
+    """Whether output was dropped: what Python makes of such a stream when it ends may be an exit code of its own."""
+    return any(isinstance(stream, Forgiving) and stream.lost for stream in (sys.stdout, sys.stderr))
 
 
 @contextmanager
