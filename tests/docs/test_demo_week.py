@@ -20,6 +20,7 @@ QUERIES = [
     for name in DOCS
     for number, sql in enumerate(blocks(ROOT / name, "sql"), 1)
 ]
+pytestmark = pytest.mark.long  # a week takes a minute
 each_query = pytest.mark.parametrize("sql", QUERIES)
 
 
@@ -52,7 +53,6 @@ def test_a_query_as_it_is_printed_finds_something(sql, of_four_classes):
     assert query.query(of_four_classes[0], sql).rows
 
 
-@pytest.mark.long
 @each_query
 def test_a_query_finds_something_for_one_channel_with_its_class_name(sql, of_one_channel):
     assert query.query(of_one_channel[0], sql.replace("'person'", "'car'")).rows
@@ -62,7 +62,6 @@ def test_the_days_end_as_the_example_says(of_four_classes):
     assert of_four_classes[1] == [4, 0, 1, 0, 5, 5, 0, 1]
 
 
-@pytest.mark.long
 def test_one_channel_has_rows_of_one_class(of_one_channel):
     rows = query.query(of_one_channel[0], "SELECT DISTINCT class_id, class_name FROM samples").rows
     assert rows == [(1, "car")]

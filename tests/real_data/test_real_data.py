@@ -94,7 +94,13 @@ def assert_sums_are_those_of(truth: pd.DataFrame, samples: pd.DataFrame) -> None
     np.testing.assert_allclose(ours.soft_predicted_sq, truth.soft_pred_sq_sum, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", CASES)
+OFTEN = ("v1", "void_as_no_class", "subtle_regression", "one_of_two_outputs", "examples_signature")
+"""One of each kind; the others take as long and are run by make test-long."""
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in OFTEN else pytest.param(name, marks=pytest.mark.long) for name in CASES]
+)
 def test_camvid_counts_are_exact(name: str, real_data: Path, tmp_path: Path) -> None:
     case = CASES[name]
     more = case.config if case.config is VOID_IS_NO_CLASS else {**case.config, **VOID_IS_IGNORED}
