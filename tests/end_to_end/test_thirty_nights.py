@@ -81,7 +81,7 @@ def test_corrupt_shards_are_invalid_and_counted(verdicts):
     assert (night.verdict, night.status, night.baseline_run_id) == ("INVALID", "over_failure_budget", "night-08")
     assert (night.records, night.scored, night.failed) == (120, 118, 2)
     why = "2 of 120 records failed, max_failed_fraction is 0.0"
-        assert night.reasons[0] == f"the run's status is over_failure_budget: {why}"
+    assert night.reasons[0] == f"the run's status is over_failure_budget: {why}"
 
 
 def test_a_flipped_record_and_a_cut_shard_are_two_failures(folder):
