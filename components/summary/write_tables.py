@@ -4,7 +4,7 @@ A run without its `runs` row does not exist for readers that ask for complete ru
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -106,7 +106,7 @@ def write(settings: TableSettings, counted: Counted, slices: Iterable[SliceTable
     """
     accounting.check(counted.sums.totals, counted.shards)
     _check_failures(settings.run, counted.sums.totals)
-    kept = _of_the_attempt_that_scored(runs_row.read(settings.run), counted)
+    kept = _of_the_attempt_that_scored(settings.run, counted)
     runs_row.hide(settings.run)
     superseded_files.delete(settings.run)
     ordered = sorted(slices, key=lambda each: (each.name != ALL, each.name))
@@ -121,13 +121,17 @@ def write(settings: TableSettings, counted: Counted, slices: Iterable[SliceTable
     return path
 
 
-def _of_the_attempt_that_scored(before: Mapping[str, Any] | None, counted: Counted) -> dict[str, Any]:
+def _of_the_attempt_that_scored(run: run_files.Run, counted: Counted) -> dict[str, Any]:
     """What a finished run that has nothing new keeps: when it was scored, by what, and how fast.
 
     When it was scored decides which run is previous.
 
-    Empty where the run was not finished, or has more records now.
+    Empty where the run was not finished, or has more records now. A row that is damaged is written anew.
     """
+    try:
+        before = runs_row.read(run)
+    except pa.ArrowInvalid:
+        return {}
     totals = counted.sums.totals
     if before is None or counted.scored_now or (before["shards"], before["records"]) != (totals.shards, totals.records):
         return {}

@@ -42,6 +42,15 @@ class Forgiving:
         return getattr(self._stream, name)
 
 
+def _open_descriptors() -> None:
+    """Open what was closed before the process began: or the next file, a table perhaps, would be standard error."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free, which is this one
+
+
 def lost() -> bool:
     """Whether output was dropped: what Python makes of such a stream when it ends may be an exit code of its own."""
     return any(isinstance(stream, Forgiving) and stream.lost for stream in (sys.stdout, sys.stderr))
@@ -54,6 +63,7 @@ def installed(*, forgiving: bool) -> Iterator[None]:
     Args:
         forgiving: whether output may be lost; not where the output is what a command is for.
     """
+    _open_descriptors()
     before = sys.stdout, sys.stderr
     for stream in before:
         if isinstance(stream, io.TextIOWrapper):

@@ -51,6 +51,13 @@ def test_a_verdict_that_is_no_pass(folder: Path) -> None:
     assert gate(folder, SHELLS["closed"], "v2").returncode == 1
 
 
+def test_no_file_becomes_a_standard_stream_that_was_closed() -> None:
+    own = "from dicebeam.pipeline.commands import output_streams as o; import os, sys"
+    code = f"{own}\nwith o.installed(forgiving=True): sys.exit(os.open(os.devnull, os.O_RDONLY))"
+    command = ["bash", "-c", f"exec {sys.executable} -c '{code}' <&- >&- 2>&-"]
+    assert subprocess.run(command, check=False).returncode > 2
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_class_that_the_terminal_cannot_encode_is_escaped(folder: Path, encoding: str) -> None:
     done = gate(folder, "exec {command}", "v1", PYTHONIOENCODING=encoding)

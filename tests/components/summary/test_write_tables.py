@@ -160,6 +160,12 @@ def test_a_finished_run_with_nothing_new_keeps_what_is_of_the_attempt_that_score
         assert again[name] == first[name], name
 
 
+def test_a_damaged_row_is_written_anew(settings):
+    path = Path(reports.write(settings, counted(RunTotals(1, 5, 5, 0), scored_now=5), SLICES))
+    path.write_bytes(path.read_bytes()[:-9])
+    assert row_of(reports.write(settings, counted(RunTotals(1, 5, 5, 0), scored_now=0), SLICES))["status"] == "done"
+
+
 def test_a_finished_run_with_more_records_is_finished_anew(settings):
     first = row_of(reports.write(settings, counted(RunTotals(1, 5, 5, 0), scored_now=5), SLICES))
     more = row_of(reports.write(settings, counted(RunTotals(2, 9, 9, 0), 2, scored_now=4), SLICES))
