@@ -71,7 +71,7 @@ class CheckVerdict:
     p_value: two-sided, that there is no difference, after Holm's correction over all differences of the gate.
     n_pairs: samples (or clusters) behind the difference.
     minimum_detectable_drop: what is found REGRESSED with a probability of 80 % at this number of samples, at the least;
-        a rise where that is for the worse.
+        a rise where that is for the worse. None where no change would be, however large.
     improved: better than the baseline, and significantly so.
     decides: whether the run's verdict takes it into account; a check of the data that only warns does not.
     """

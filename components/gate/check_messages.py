@@ -48,10 +48,9 @@ def relative(check: CheckVerdict) -> str:
     if check.verdict == verdicts.PASS:
         better = "better, and " if check.improved else ""
         return f"{said}: {better}no {worse} of more than {margin}"
-    found = check.minimum_detectable_drop or 0.0
     return (
-        f"{said}: {check.n_pairs:,} samples neither show nor rule out a {worse} of more than {margin}; "
-        f"they would show one of {numbers.metric(found)} with a probability of 80 %"
+        f"{said}: {check.n_pairs:,} samples neither show nor rule out a {worse} of more than {margin}"
+        + find_all_the_same(check.metric, check.minimum_detectable_drop)
     )
 
 
@@ -71,9 +70,11 @@ def too_few(item: Item, units: int, least: int, clusters: int | None) -> str:
     return f"{subject(item)}: {units:,} {what} to judge by, fewer than min_samples, {least:,}"
 
 
-def find_all_the_same(metric: str, least: float) -> str:
-    """What to add where few samples were compared nevertheless."""
+def find_all_the_same(metric: str, least: float | None) -> str:
+    """What to add of the change that would be found; least is None where none would be."""
     worse = "rise" if rises(metric) else "drop"
+    if least is None:
+        return f"; no {worse}, however large, would be found with a probability of 80 % at this number of samples"
     return f"; they would show a {worse} of {numbers.metric(least)} with a probability of 80 %"
 
 

@@ -106,7 +106,7 @@ def _with_difference(few: CheckVerdict, now: Group, before: Group, metric: str) 
     if found is None:
         return few
     low, high = found.interval
-    least = paired_differences.minimum_detectable(found, few.threshold, 1)
+    least = _detectable(few, found, 1)
     message = few.message + messages.find_all_the_same(few.metric, least)
     return replace(few, difference=found.value, low=low, high=high, minimum_detectable_drop=least, message=message)
 
@@ -205,10 +205,17 @@ def _judged(look: _Tested, p_value: float, family: int) -> CheckVerdict:
         low=low,
         high=high,
         p_value=p_value,
-        minimum_detectable_drop=paired_differences.minimum_detectable(found, known.threshold, family),
+        minimum_detectable_drop=_detectable(known, found, family),
         improved=change > 0 and significant,
     )
     return replace(judged, message=messages.relative(judged))
+
+
+def _detectable(known: CheckVerdict, found: Difference, family: int) -> float | None:
+    """The least change that would be found; every metric with replicates is of [0, 1], and can leave it for no drop."""
+    baseline = 0.0 if known.baseline is None else known.baseline
+    room = 1 - baseline if rises(known.metric) else baseline
+    return paired_differences.minimum_detectable(found, known.threshold, family, room)
 
 
 def overall(checks: Sequence[CheckVerdict], drift: Sequence[CheckVerdict] = (), *, valid: bool) -> str:

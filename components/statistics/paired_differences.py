@@ -96,11 +96,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in result]
 
 
-def minimum_detectable(found: Difference, margin: float, family: int) -> float:
+def minimum_detectable(found: Difference, margin: float, family: int, room: float) -> float | None:
     """How far a metric must truly have changed for it to be found REGRESSED with the probability POWER.
 
     It is found where the difference is beyond the margin and beyond what is significant as the first of a family of so
-    many; from there on so many standard errors that POWER of the differences lie beyond.
+    many; from there on so many standard errors that POWER of the differences lie beyond. None where that is more than
+    `room`, the most that the metric can change for the worse: then no change, however large, would be found.
     """
     significant, likely = stats.t.ppf([1 - ALPHA / 2 / family, POWER], found.n - 1)
-    return float(max(margin, significant * found.standard_error) + likely * found.standard_error)
+    least = float(max(margin, significant * found.standard_error) + likely * found.standard_error)
+    return least if least <= room else None

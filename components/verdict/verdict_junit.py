@@ -116,7 +116,7 @@ def _figures(check: CheckVerdict) -> str:
         "95 % interval": words.interval(check),
         "p value": "-" if check.p_value is None else f"{check.p_value:.3g}",
         "pairs": "-" if check.n_pairs is None else f"{check.n_pairs:,}",
-        "minimum detectable change": numbers.metric(check.minimum_detectable_drop),
+        "minimum detectable change": words.detectable(check),
         "improved": "yes" if check.improved else "no",
     }
     return "\n".join(f"{name}: {value}" for name, value in figures.items())

@@ -43,6 +43,13 @@ def interval(line: CheckVerdict | Headline) -> str:
     )
 
 
+def detectable(check: CheckVerdict) -> str:
+    """The least change that would be found; a dash where nothing was tested."""
+    if check.minimum_detectable_drop is None and check.low is not None:
+        return "none, however large, at this number of samples"
+    return numbers.metric(check.minimum_detectable_drop)
+
+
 def limit(check: CheckVerdict) -> str:
     """What the check holds the metric to: `max_drop 0.01`."""
     return f"{check.limit_name} {check.threshold:g}"

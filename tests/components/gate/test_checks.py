@@ -5,8 +5,11 @@ import math
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dicebeam.components.gate import checks as gate
+from dicebeam.schemas.config.gate import HIGHER_IS_BETTER, LOWER_IS_BETTER
 from dicebeam.schemas.verdict import (
     INCONCLUSIVE,
     INVALID,
@@ -58,6 +61,36 @@ def test_no_sample_that_changed_rules_out_no_rise_of_a_rate_at_few_samples():
 def test_the_minimum_detectable_drop_is_beyond_the_margin():
     found = judge_one(car(0.8, 0.01), car(), max_drop=0.01)
     assert 0.01 < found.minimum_detectable_drop == pytest.approx(1.96 * 0.01 + 0.84 * 0.01, rel=0.03)
+
+
+NEVER = "no {}, however large, would be found with a probability of 80 % at this number of samples"
+
+
+@pytest.mark.parametrize("n", [2, 200])
+@pytest.mark.parametrize(("metric", "limit"), [("dice_mean", "max_drop"), ("missed_rate", "max_rise")])
+@pytest.mark.parametrize("value", [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_a_change_that_cannot_be_is_not_detectable(value, metric, limit, n):
+    """A metric of [0, 1] cannot fall by more than it is, nor rise by more than what is left of 1."""
+    rise = metric == "missed_rate"
+    found = judge_one(car(value, 0.5, n=n), car(value, n=n), metric=metric, **{limit: 0.01})
+    assert (found.verdict, found.minimum_detectable_drop) == (INCONCLUSIVE, None)
+    assert found.message.endswith("; " + NEVER.format("rise" if rise else "drop"))
+    assert found.low is not None
+
+
+@given(
+    value=st.floats(0, 1),
+    baseline=st.floats(0, 1),
+    error=st.floats(0, 0.5),
+    n=st.integers(2, 300),
+    metric=st.sampled_from([*HIGHER_IS_BETTER, *LOWER_IS_BETTER]),
+    margin=st.floats(0, 1),
+)
+def test_every_minimum_detectable_change_can_be(value, baseline, error, n, metric, margin):
+    limit = "max_rise" if metric in LOWER_IS_BETTER else "max_drop"
+    found = judge_one(car(value, error, n=n), car(baseline, n=n), metric=metric, **{limit: margin})
+    room = 1 - baseline if limit == "max_rise" else baseline
+    assert found.minimum_detectable_drop is None or found.minimum_detectable_drop <= room
 
 
 def test_holm_makes_one_of_many_harder():

@@ -120,7 +120,25 @@ def test_holm_knows_no_order_and_lies_between_none_and_bonferroni(p_values, rand
 )
 def test_the_minimum_detectable_drop_is_found_in_four_of_five_nights(margin, error, family):
     rng = np.random.default_rng(1)
-    drop = paired_differences.minimum_detectable(Difference(0, error, 400), margin, family)
+    drop = paired_differences.minimum_detectable(Difference(0, error, 400), margin, family, 1)
     values = -drop + error * rng.standard_t(399, 40_000)
     significant = 2 * stats.t.sf(abs(values) / error, 399) * family < paired_differences.ALPHA
     assert np.mean((values < -margin) & significant) == pytest.approx(0.8, abs=0.01)
+
+
+@pytest.mark.parametrize(("room", "expected"), [(0.9, 0.0281), (0.0280, None), (0.0281, 0.0281), (0.0, None)])
+def test_what_a_metric_cannot_do_is_not_detectable(room, expected):
+    found = paired_differences.minimum_detectable(Difference(0, 0.01, 400), 0.01, 1, room)
+    assert found == (expected if expected is None else pytest.approx(expected, abs=1e-4))
+
+
+@given(
+    error=st.floats(0, 2),
+    n=st.integers(2, 1000),
+    margin=st.floats(0, 1),
+    family=st.integers(1, 99),
+    room=st.floats(0, 1),
+)
+def test_what_is_detectable_can_be(error, n, margin, family, room):
+    found = paired_differences.minimum_detectable(Difference(0, error, n), margin, family, room)
+    assert found is None or margin <= found <= room

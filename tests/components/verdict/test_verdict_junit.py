@@ -71,6 +71,19 @@ def test_the_suite_counts_what_is_in_it():
     assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (8, 3, 3, 1)  # the run itself is one
 
 
+@pytest.mark.parametrize(
+    ("more", "shown"),
+    [
+        ({}, "0.0120"),
+        ({"minimum_detectable_drop": None}, "none, however large, at this number of samples"),
+        ({"minimum_detectable_drop": None, "low": None, "high": None}, "-"),
+    ],
+)
+def test_failures_say_what_would_have_been_found(more, shown):
+    (case,) = parsed(verdicts.verdict(verdicts.check("REGRESSED", **more)))
+    assert f"minimum detectable change: {shown}" in case.result[0].text.splitlines()
+
+
 def test_failures_say_what_was_measured():
     case = next(iter(parsed(verdicts.verdict(verdicts.check("REGRESSED")))))
     assert case.classname == "dicebeam.gate.dice_mean"
