@@ -13,6 +13,10 @@ from . import datasets
 from .errors import ConfigError
 
 SCHEMA_VERSION = "1"
+SUMMARY_VERSION = 2
+"""The version of the formulas behind `classes`, `slices` and `replicates`. Tables that others made are not compared:
+the samples are read again. 2: the foreground is a mean over the classes that are true in some sample, in every replicate
+the same ones; clusters are counted for each class."""
 OF_A_RUN = ("samples", "classes", "slices", "histograms", "replicates", "failures", "runs")
 """The tables that an evaluation writes."""
 OF_A_DATASET = tuple(datasets.FIXED)
@@ -79,7 +83,7 @@ CLASSES = pa.schema(
         *_of(
             pa.int64(),
             "n_samples n_present n_missed n_false_alarm n_absent true_positives false_positives false_negatives "
-            "pixels ignored_pixels",
+            "pixels ignored_pixels n_clusters_defined n_clusters_actual n_clusters_not_actual n_clusters_predicted",
         ),
         *_of(
             pa.float64(),
@@ -136,7 +140,7 @@ FAILURES = pa.schema(
 RUNS = pa.schema(
     [
         *_of(pa.string(), "status config config_fingerprint model model_fingerprint transform transform_fingerprint"),
-        *_of(pa.int64(), "shards records scored failed duplicate_ids"),
+        *_of(pa.int64(), "shards records scored failed duplicate_ids summary_version"),
         *_of(pa.string(), "digest data_fingerprint versions runner"),
         *_of(pa.timestamp("us", tz="UTC"), "started finished"),
         *_of(pa.float64(), "seconds samples_per_second"),

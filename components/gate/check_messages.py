@@ -1,16 +1,21 @@
 """What the gate says of its checks, a line each."""
 
 from collections.abc import Mapping
+from math import ceil
 
 from ...schemas import verdict as verdicts
 from ...schemas.config.gate import rises
 from ...schemas.slices import ALL
 from ...schemas.verdict import RULES, CheckVerdict
 from ..statistics import tolerance
+from ..statistics.paired_differences import Difference
 from ..wording import numbers
 from .check_items import Item
+from .estimates import Group
 
 _LEAST_P = 1e-4
+_LEAST_MARGIN = 1e-9
+"""No number of samples rules out less."""
 
 
 def subject(item: Item) -> str:
@@ -35,23 +40,51 @@ def change_of_run(item: Item, apart: float, worse: float) -> str:
     return f"{subject(item)} {_moved(apart)} compared with the baseline, {beyond} the margin {item.threshold:g}"
 
 
-def relative(check: CheckVerdict) -> str:
-    """What to say of a difference that was tested."""
-    apart, low, high = check.difference or 0.0, check.low or 0.0, check.high or 0.0
-    p_value = check.p_value if check.p_value is not None else 1.0
+def relative(check: CheckVerdict, own: str, found: Difference, unit: str) -> str:
+    """What to say of a difference that was tested.
+
+    Args:
+        check: with the difference and its interval.
+        own: the verdict of the difference itself, whatever that of a worst class is.
+        found: the difference.
+        unit: what is resampled, `samples` or `clusters`.
+    """
     worse = "rise" if rises(check.metric) else "drop"
     about = _subject(check.metric, check.class_name, check.slice)
-    said = f"{about} {_moved(apart)} (95 % {numbers.signed(low)} to {numbers.signed(high)}, {_p(p_value)})"
+    p_value = 1.0 if check.p_value is None else check.p_value
+    said = f"{about} {_change(found)}, {_p(p_value)})"
     margin = f"{check.threshold:g}"
-    if check.verdict == verdicts.REGRESSED:
-        return f"{said}: a {worse} of more than {margin}"
-    if check.verdict == verdicts.PASS:
+    if own == verdicts.REGRESSED:
+        return f"{said}, more than the margin {margin}, and significantly"
+    if own == verdicts.PASS:
         better = "better, and " if check.improved else ""
-        return f"{said}: {better}no {worse} of more than {margin}"
-    return (
-        f"{said}: {check.n_pairs:,} samples neither show nor rule out a {worse} of more than {margin}"
-        + find_all_the_same(check.metric, check.minimum_detectable_drop)
-    )
+        return f"{said}: {better}a {worse} of more than {margin} is ruled out"
+    units = f"{check.n_pairs:,} {unit}"
+    least = find_all_the_same(check.metric, check.minimum_detectable_drop)
+    return f"{said}: {units} neither show nor rule out a {worse} of more than {margin}{least}" + _unseen(check, found)
+
+
+def _unseen(check: CheckVerdict, found: Difference) -> str:
+    """What to add where losses of which the samples hold none could be more than the margin."""
+    if check.threshold < _LEAST_MARGIN or not tolerance.beyond(found.unseen, check.threshold) or not check.n_pairs:
+        return ""
+    enough = ceil(check.n_pairs * found.unseen / check.threshold)
+    return f"; to rule out losses that are too rare to be among {check.n_pairs:,} takes about {enough:,}"
+
+
+def worst_class(check: CheckVerdict, name: str, found: Difference, verdict: str) -> str:
+    """What to add of the class of the foreground that changed most for the worse."""
+    said = f"; worst class: {name} {_change(found)})"
+    if verdict == verdicts.PASS:
+        return said
+    significantly = "and significantly" if verdict == verdicts.REGRESSED else "but not significantly"
+    return f"{said}, more than the margin {check.threshold:g}, {significantly}"
+
+
+def _change(found: Difference) -> str:
+    """The change and its interval, in a bracket that is still open."""
+    low, high = found.interval
+    return f"{_moved(found.value)} (95 % {numbers.signed(low)} to {numbers.signed(high)}"
 
 
 def _moved(apart: float) -> str:
@@ -64,10 +97,12 @@ def _p(value: float) -> str:
     return f"p < {_LEAST_P:g}" if value < _LEAST_P else f"p = {value:.4f}"
 
 
-def too_few(item: Item, units: int, least: int, clusters: int | None) -> str:
-    """What to say where fewer samples than a check needs decide nothing."""
-    what = "samples" if clusters is None else "samples or clusters"
-    return f"{subject(item)}: {units:,} {what} to judge by, fewer than min_samples, {least:,}"
+def too_few(item: Item, group: Group, units: int, least: int) -> str:
+    """What to say where fewer samples (or clusters) than a check needs decide nothing; of a mean, of which class."""
+    what = "samples" if group.clusters is None else "clusters"
+    few = min(group.members, key=lambda member: member.units(item.check.metric), default=None)
+    of_class = f" of {few.class_name}" if few is not None and group.averages(item.check.metric) else ""
+    return f"{subject(item)}: {units:,} {what}{of_class} to judge by, fewer than min_samples, {least:,}"
 
 
 def find_all_the_same(metric: str, least: float | None) -> str:

@@ -1,8 +1,6 @@
 """The gate's checks, decided: a run held against absolute limits, and against a baseline with a margin.
 
-A drop is REGRESSED where it is beyond the margin and significant after Holm's correction over all differences of the
-gate, a PASS where the whole 95 % interval of the difference lies within the margin, and INCONCLUSIVE otherwise. What is
-missing is never a PASS.
+`judge` says which verdict a difference has. What is missing is never a PASS.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,14 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...schemas import verdict as verdicts
-from ...schemas.config.gate import LOWER_IS_BETTER, OF_THE_RUN, GateConfig, rises
+from ...schemas.config.gate import OF_THE_RUN, GateConfig, rises
 from ...schemas.verdict import RULES, USUAL_RULE, CheckVerdict, EmptyMaskRule
 from ..statistics import paired_differences, tolerance
-from ..statistics.paired_differences import ALPHA, Difference
-from . import check_items
+from . import check_items, differences, judge
 from . import check_messages as messages
 from .check_items import Item
 from .estimates import Estimates, Group
+from .judge import Part, Tested
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +25,7 @@ class Compared:
 
     before: None where there is none to compare with; `unlike` is then the verdict of what needs it, and `why` says why.
     of_run, of_run_before: the metrics of the whole runs, None where they were not measured.
+    same_model: whether one model, with one transform, scored both.
     """
 
     now: Estimates
@@ -35,15 +34,33 @@ class Compared:
     of_run_before: Mapping[str, float | None]
     unlike: str = verdicts.NO_BASELINE
     why: str = "there is no baseline"
+    same_model: bool = False
 
 
 def decide(gate: GateConfig, compared: Compared, rule: str = USUAL_RULE) -> tuple[CheckVerdict, ...]:
     """The verdict of every check, under one rule for absent classes."""
     items = check_items.items(gate, compared.now, compared.before)
     first = [_first_look(item, gate, compared, RULES[rule]) for item in items]
-    found = [look for look in first if isinstance(look, _Tested)]
-    corrected = iter(paired_differences.holm([look.difference.p_value for look in found]))
-    return tuple(_judged(look, next(corrected), len(found)) if isinstance(look, _Tested) else look for look in first)
+    corrected = _corrected([look for look in first if isinstance(look, Tested)])
+    return tuple(judge.judged(look, corrected) if isinstance(look, Tested) else look for look in first)
+
+
+def _corrected(tested: Sequence[Tested]) -> judge.Corrected:
+    """The p-values after Holm's correction, each difference once.
+
+    The classes of a foreground mean that have no check of their own are a family beside that of the checks: they can
+    only make a verdict worse, and a foreground alone is found as easily as without them.
+    """
+    asked = {look.place: look.difference.p_value for look in tested}
+    also = {part.place: part.difference.p_value for look in tested for part in look.parts if part.place not in asked}
+    return judge.Corrected(
+        {
+            place: p_value
+            for family in (asked, also)
+            for place, p_value in zip(family, paired_differences.holm([*family.values()]), strict=True)
+        },
+        len(asked),
+    )
 
 
 def sensitive(gate: GateConfig, compared: Compared) -> dict[str, tuple[CheckVerdict, ...]]:
@@ -56,15 +73,7 @@ def sensitive(gate: GateConfig, compared: Compared) -> dict[str, tuple[CheckVerd
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Tested:
-    """A difference whose p-value is one of the family."""
-
-    verdict: CheckVerdict
-    difference: Difference
-
-
-def _first_look(item: Item, gate: GateConfig, compared: Compared, rule: EmptyMaskRule) -> CheckVerdict | _Tested:
+def _first_look(item: Item, gate: GateConfig, compared: Compared, rule: EmptyMaskRule) -> CheckVerdict | Tested:
     """All that can be said before the p-values of the others are known."""
     if item.check.metric in OF_THE_RUN:
         return _of_the_run(item, compared)
@@ -81,14 +90,13 @@ def _first_look(item: Item, gate: GateConfig, compared: Compared, rule: EmptyMas
             (verdicts.INVALID, messages.not_in_baseline(item)) if compared.before else (compared.unlike, compared.why)
         )
         return _made(item, unlike, f"{messages.subject(item)}: {why}", now.values[metric])
-    known = _made(item, verdicts.PASS, "", now.values[metric], before.values[metric], _units(now, before, metric))
+    known = _made(
+        item, verdicts.PASS, "", now.values[metric], before.values[metric], differences.units(now, before, metric)
+    )
     # by the check's own metric: a rule for empty masks does not make few samples many
-    few = _too_few(item, gate, now, _units(now, before, item.check.metric), known)
-    return _tested(item, known, (now, before), metric) if few is None else _with_difference(few, now, before, metric)
-
-
-def _units(now: Group, before: Group, metric: str) -> int:
-    return min(now.units(metric), before.units(metric))
+    few = _too_few(item, gate, now, differences.units(now, before, item.check.metric), known)
+    groups = now, before, metric
+    return _tested(item, known, groups, compared) if few is None else _with_difference(few, groups, compared)
 
 
 def _too_few(item: Item, gate: GateConfig, group: Group, units: int, known: CheckVerdict) -> CheckVerdict | None:
@@ -97,38 +105,37 @@ def _too_few(item: Item, gate: GateConfig, group: Group, units: int, known: Chec
     if units >= least:
         return None
     verdict = verdicts.SKIPPED if item.check.too_few == "skip" else verdicts.INCONCLUSIVE
-    return replace(known, verdict=verdict, message=messages.too_few(item, units, least, group.clusters))
+    return replace(known, verdict=verdict, message=messages.too_few(item, group, units, least))
 
 
-def _with_difference(few: CheckVerdict, now: Group, before: Group, metric: str) -> CheckVerdict:
+def _with_difference(few: CheckVerdict, groups: tuple[Group, Group, str], compared: Compared) -> CheckVerdict:
     """The verdict of too few samples with what they say all the same: it is no test, and none of the family."""
-    found = apart(now, before, metric)
+    found = differences.apart(*groups, same_model=compared.same_model)
     if found is None:
         return few
     low, high = found.interval
-    least = _detectable(few, found, 1)
+    least = judge.detectable(few, found, 1)
     message = few.message + messages.find_all_the_same(few.metric, least)
     return replace(few, difference=found.value, low=low, high=high, minimum_detectable_drop=least, message=message)
 
 
-def _tested(item: Item, known: CheckVerdict, groups: tuple[Group, Group], metric: str) -> CheckVerdict | _Tested:
+def _tested(
+    item: Item, known: CheckVerdict, groups: tuple[Group, Group, str], compared: Compared
+) -> CheckVerdict | Tested:
     """The difference, or why there is none."""
-    now, before = groups
+    now, before, metric = groups
     if now.replicates is None or before.replicates is None:
         return replace(known, verdict=verdicts.INVALID, message=messages.no_replicates(item))
-    found = apart(now, before, metric)
+    found = differences.apart(*groups, same_model=compared.same_model)
     if found is None:
         return replace(known, verdict=verdicts.INVALID, message=messages.undefined(item))
-    return _Tested(known, found)
-
-
-def apart(now: Group, before: Group, metric: str) -> Difference | None:
-    """How far a metric of two groups is apart; None where it cannot be said."""
-    if now.replicates is None or before.replicates is None:
-        return None
-    values, drawn = (now.values[metric], before.values[metric]), (now.replicates[metric], before.replicates[metric])
-    found = paired_differences.difference(*values, *drawn, _units(now, before, metric))
-    return paired_differences.of_rates(found) if found and metric in LOWER_IS_BETTER else found
+    parts = []
+    for own, theirs in differences.members(*groups):
+        of_class = differences.apart(own, theirs, metric, same_model=compared.same_model)
+        if of_class is not None:
+            parts.append(Part((metric, item.slice, own.class_id), own.class_name, of_class))
+    unit = "samples" if now.clusters is None else "clusters"
+    return Tested(known, (metric, item.slice, item.class_id), found, tuple(parts), unit)
 
 
 def _made(
@@ -183,39 +190,6 @@ def _of_the_run(item: Item, compared: Compared) -> CheckVerdict:
     worse = change if rises(item.check.metric) else -change
     verdict = verdicts.REGRESSED if tolerance.beyond(worse, item.threshold) else verdicts.PASS
     return replace(known, verdict=verdict, difference=change, message=messages.change_of_run(item, change, worse))
-
-
-def _judged(look: _Tested, p_value: float, family: int) -> CheckVerdict:
-    """The verdict of a difference, now that its corrected p-value is known."""
-    known, found = look.verdict, look.difference
-    low, high = found.interval
-    sign = -1 if rises(known.metric) else 1
-    change, worst = sign * found.value, min(sign * low, sign * high)
-    significant = p_value < ALPHA
-    if tolerance.beyond(-change, known.threshold) and significant:
-        verdict = verdicts.REGRESSED
-    elif not tolerance.beyond(-worst, known.threshold):
-        verdict = verdicts.PASS
-    else:
-        verdict = verdicts.INCONCLUSIVE
-    judged = replace(
-        known,
-        verdict=verdict,
-        difference=found.value,
-        low=low,
-        high=high,
-        p_value=p_value,
-        minimum_detectable_drop=_detectable(known, found, family),
-        improved=change > 0 and significant,
-    )
-    return replace(judged, message=messages.relative(judged))
-
-
-def _detectable(known: CheckVerdict, found: Difference, family: int) -> float | None:
-    """The least change that would be found; every metric with replicates is of [0, 1], and can leave it for no drop."""
-    baseline = 0.0 if known.baseline is None else known.baseline
-    room = 1 - baseline if rises(known.metric) else baseline
-    return paired_differences.minimum_detectable(found, known.threshold, family, room)
 
 
 def overall(checks: Sequence[CheckVerdict], drift: Sequence[CheckVerdict] = (), *, valid: bool) -> str:

@@ -5,7 +5,7 @@ Values are made of the counts by the same formulas as the replicates: counts fir
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ...schemas import tables
+from ...schemas.config.gate import LOWER_IS_BETTER
 from ...schemas.slices import FOREGROUND
 from ..statistics import ratios
-from ..summary import slice_rows
+from ..summary import slice_intervals, slice_rows
 
 METRICS = tuple(field.name for field in tables.REPLICATES if pa.types.is_floating(field.type))
 """What has replicates."""
@@ -29,24 +30,41 @@ class Group:
     samples: by what is counted: those of the slice (`samples`), those whose class is not absent in the run (`defined`),
     that have the class (`actual`), that do not (`not_actual`), and in which it is predicted (`predicted`); of the
     foreground, the largest of its classes'.
-    clusters: different ones in the slice, None where samples are resampled.
+    clusters: different ones that have such a sample, counted alike; None where samples are resampled.
+    members: of the foreground, the classes in its mean; none of a class.
     """
 
     class_id: int | None
     class_name: str
     values: Mapping[str, float]
     samples: Mapping[str, int]
-    clusters: int | None
+    clusters: Mapping[str, int] | None
     replicates: Mapping[str, NDArray[np.float64]] | None = None
+    members: "tuple[Group, ...]" = ()
 
     def behind(self, metric: str) -> int:
         """How many samples a metric is of."""
         return self.samples[ratios.behind(metric)]
 
     def units(self, metric: str) -> int:
-        """How many samples, or clusters where those are resampled and fewer, a metric's spread is of."""
-        behind = self.behind(metric)
-        return behind if self.clusters is None else min(behind, self.clusters)
+        """How many samples, or clusters where those are resampled, a metric is of; of a mean, the class with least."""
+        if self.averages(metric):
+            return min(member.units(metric) for member in self.members)
+        return self.behind(metric) if self.clusters is None else self.clusters[ratios.behind(metric)]
+
+    def averages(self, metric: str) -> bool:
+        """Whether a metric is the mean of those of the members."""
+        return bool(self.members) and slice_intervals.is_mean(metric)
+
+    def lost(self, metric: str) -> float:
+        """By how much a metric changes where one more of its samples is lost whole: value / n, and 1 / n for a rate.
+
+        Of a mean over classes, that of the class whose samples count most.
+        """
+        if self.averages(metric):
+            return max(member.lost(metric) for member in self.members) / len(self.members)
+        whole = 1.0 if metric in LOWER_IS_BETTER else self.values[metric]
+        return whole / max(self.units(metric), 1)
 
 
 Estimates = Mapping[tuple[str, int | None], Group]
@@ -64,37 +82,69 @@ def of_tables(classes: pa.Table, slices: pa.Table, replicates: pa.Table | None, 
     """
     clusters = dict(zip(slices["slice"].to_pylist(), slices["n_clusters"].to_pylist(), strict=True))
     drawn = _replicates(replicates) if replicates is not None else {}
-    rows: dict[str, list[dict[str, float]]] = {}
+    rows: dict[str, list[dict[str, Any]]] = {}
     for row in classes.to_pylist():
-        rows.setdefault(row["slice"], []).append(row)
-    found: dict[tuple[str, int | None], Group] = {}
+        rows.setdefault(row["slice"], []).append({**row, "n_clusters_samples": clusters.get(row["slice"])})
+    found = {}
     for name, of_slice in rows.items():
-        for group in _groups(of_slice, clusters.get(name), foreground):
-            key = (name, group.class_id)
-            found[key] = replace(group, replicates=drawn.get(key))
+        drawn_of = {
+            class_id: drawn.get((name, class_id)) for class_id in (*(row["class_id"] for row in of_slice), None)
+        }
+        for group in _groups(of_slice, foreground, drawn_of):
+            found[name, group.class_id] = group
     return found
 
 
-def _groups(rows: Sequence[Mapping[str, float]], clusters: int | None, foreground: Sequence[int]) -> Iterable[Group]:
+def _groups(
+    rows: Sequence[Mapping[str, Any]],
+    foreground: Sequence[int],
+    drawn: Mapping[int | None, Mapping[str, NDArray[np.float64]] | None],
+) -> Iterable[Group]:
     """The classes of a slice, and its foreground last."""
     sums = np.array([_sums(row) for row in rows], np.float64)
-    counts = [_counts(row) for row in rows]
     each = slice_rows.class_statistics(sums)
-    for i, row in enumerate(rows):
-        values = {metric: float(each[metric][i]) for metric in METRICS}
-        yield Group(int(row["class_id"]), str(row["class_name"]), values, counts[i], clusters)
+    classes = [
+        Group(
+            int(row["class_id"]),
+            str(row["class_name"]),
+            {metric: float(each[metric][i]) for metric in METRICS},
+            _counts(row),
+            _clusters(row),
+            drawn.get(int(row["class_id"])),
+        )
+        for i, row in enumerate(rows)
+    ]
+    yield from classes
     places = [i for i, row in enumerate(rows) if row["class_id"] in foreground]
     if places:
-        together = slice_rows.foreground_statistics(sums, places)
-        largest = {name: max(counts[i][name] for i in places) for name in counts[0]}
-        yield Group(None, FOREGROUND, {metric: float(together[metric]) for metric in METRICS}, largest, clusters)
+        together = slice_rows.foreground_statistics(sums, sums, places)
+        there = zip(places, slice_rows.in_mean(sums, places), strict=True)
+        yield Group(
+            None,
+            FOREGROUND,
+            {metric: float(together[metric]) for metric in METRICS},
+            _largest([classes[i].samples for i in places]),
+            None if classes[0].clusters is None else _largest([classes[i].clusters or {} for i in places]),
+            drawn.get(None),
+            tuple(classes[i] for i, is_there in there if is_there),
+        )
 
 
-def _counts(row: Mapping[str, float]) -> dict[str, int]:
+def _largest(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    return {kind: max(each[kind] for each in counts) for kind in counts[0]}
+
+
+def _counts(row: Mapping[str, Any]) -> dict[str, int]:
     return {kind: int(sum(row[f"n_{state}"] for state in states)) for kind, states in ratios.SAMPLES.items()}
 
 
-def _sums(row: Mapping[str, float]) -> list[float]:
+def _clusters(row: Mapping[str, Any]) -> dict[str, int] | None:
+    if row["n_clusters_samples"] is None:
+        return None
+    return {kind: int(row[f"n_clusters_{kind}"]) for kind in ratios.SAMPLES}
+
+
+def _sums(row: Mapping[str, Any]) -> list[float]:
     """A row of `classes` as `slice_state.STATISTICS`."""
     counts = _counts(row)
     n = counts["defined"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ...schemas.slices import ALL
 from ...schemas.verdict import RULES, Headline
-from . import check_messages, checks
+from . import check_messages, checks, differences
 from .estimates import Estimates
 
 
@@ -22,7 +22,7 @@ def headline(now: Estimates, before: Estimates | None, verdicts: Mapping[str, st
     then = (before or {}).get((ALL, None))
     lines = []
     for rule in RULES.values():
-        apart = checks.apart(group, then, rule.dice_mean) if then else None
+        apart = differences.apart(group, then, rule.dice_mean) if then else None
         low, high = apart.interval if apart else (None, None)
         value = checks.defined(group.values[rule.dice_mean])
         baseline = checks.defined(then.values[rule.dice_mean]) if then else None

@@ -1,49 +1,43 @@
-"""Intervals from bootstrap replicates: the percentile interval, widened for few samples.
+"""Intervals of means and pooled values that lie in 0 to 1, from bootstrap replicates.
 
-The percentile interval of n samples is too narrow, because it divides by n and not by n - 1, and because it uses the
-normal and not the t distribution. The expanded one takes the percentiles at Phi(-t sqrt(n / (n - 1))) and 1 minus it,
-t being the quantile of n - 1 degrees of freedom (Hesterberg 2015, "What Teachers Should Know About the Bootstrap",
-The American Statistician 69:4, section 3.3).
+Ends are as `spread` has them. Below, one more sample counts that is lost whole: where no sample of a data set was
+missed, some could have been, and no replicate knows of them. It adds (value / n)^2 to the variance and -(value / n)^3
+to the third moment, which shows at few samples, and where the others hardly vary.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-CONFIDENCE = 0.95
+from . import spread
+from .spread import CONFIDENCE
+
+POOLED_TRUST = 0.5
+"""How much of the slope shortens the upper end of a pooled value. Samples weigh there by their size, so a few large
+ones make the slope, and a set that has more of them than its share says too little of the others."""
 
 
-def tail(n: ArrayLike) -> NDArray[np.float64]:
-    """The part of the replicates below the interval, and that above it; NaN for fewer than two samples."""
-    n = np.asarray(n, np.float64)
-    enough = n >= 2  # noqa: PLR2004
-    n = np.where(enough, n, 2)
-    t = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
-    return np.where(enough, stats.norm.cdf(-t * np.sqrt(n / (n - 1))), np.nan)
-
-
-def interval(replicates: NDArray[np.float64], n: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """95 % intervals of some statistics.
+def interval(
+    values: ArrayLike, replicates: NDArray[np.float64], degrees: ArrayLike, lost: ArrayLike, trust: ArrayLike = 1.0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """95 % intervals of some statistics; each holds its value, and lies in 0 to 1.
 
     Args:
+        values: `[...]`, in 0 to 1; NaN where undefined.
         replicates: `[R, ...]`; NaN where a statistic is undefined in a replicate, which is left out.
-        n: samples (or clusters) behind each statistic, broadcast against `[...]`.
+        degrees: of freedom, n - 1 for n samples (or clusters) behind the statistic, broadcast against `[...]`.
+        lost: by how much a value falls where one of its samples is lost whole, `[..., k]` for means over k classes.
+        trust: how much of the slope shortens the upper end, broadcast against `[...]`.
 
     Returns:
-        Lower and upper limits `[...]`, linear between neighbouring replicates; NaN where n < 2 or every
-        replicate is undefined.
+        Lower and upper limits `[...]`; NaN where a value is undefined, degrees are below 1, or fewer than two
+        replicates are defined.
     """
-    if not len(replicates):
-        replicates = np.full((1, *replicates.shape[1:]), np.nan)
-    ordered = np.sort(replicates, axis=0)  # NaN comes last
-    defined = np.count_nonzero(~np.isnan(ordered), axis=0)
-    below = np.broadcast_to(tail(n), defined.shape)
-    known = (defined > 0) & ~np.isnan(below)
-    limits = []
-    for level in (below, 1 - below):
-        place = np.where(known, level, 0) * (np.maximum(defined, 1) - 1)
-        floor = np.floor(place).astype(np.intp)
-        ceiling = np.minimum(floor + 1, np.maximum(defined, 1) - 1)
-        low, high = (np.take_along_axis(ordered, index[None], 0)[0] for index in (floor, ceiling))
-        limits.append(np.where(known, low + (high - low) * (place - floor), np.nan))
-    return limits[0], limits[1]
+    values, lost = np.asarray(values, np.float64), np.nan_to_num(np.asarray(lost, np.float64))
+    variance, third = spread.moments(replicates, degrees)
+    more, more_third = variance + (lost**2).sum(axis=-1), third - (lost**3).sum(axis=-1)
+    t = stats.t.ppf((1 + CONFIDENCE) / 2, np.maximum(degrees, 1))
+    below = spread.reach(t, more, -spread.slope(more, more_third))
+    falling = spread.slope(variance, third)
+    above = spread.reach(t, variance, np.where(falling < 0, np.asarray(trust) * falling, falling))
+    return np.maximum(values - below, 0), np.minimum(values + above, 1)

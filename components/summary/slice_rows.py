@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ...schemas import tables
 from ...schemas.slices import FOREGROUND, SliceTables
-from ..statistics import histograms, intervals, ratios
-from .slice_state import Totals
+from ..statistics import histograms, ratios
+from . import slice_intervals
+from .slice_state import STATISTICS, Totals
 
 QUANTILES = {"dice_p05": 0.05, "dice_p25": 0.25, "dice_p50": 0.5, "dice_p75": 0.75, "dice_p95": 0.95}
 
@@ -54,73 +55,64 @@ def class_statistics(sums: NDArray[np.float64]) -> dict[str, NDArray[np.float64]
     }
 
 
-def foreground_statistics(sums: NDArray[np.float64], foreground: Sequence[int]) -> dict[str, NDArray[np.float64]]:
-    """Metrics of the foreground classes together, of sums `[..., C, statistics]`.
+def foreground_statistics(
+    sums: NDArray[np.float64], whole: NDArray[np.float64], foreground: Sequence[int]
+) -> dict[str, NDArray[np.float64]]:
+    """Metrics of the foreground classes together, `[...]` each.
 
-    Means are over the classes whose mean is defined, pooled values and rates are of their summed counts.
+    Means are over the classes that are true in some sample: one that never is has no Dice but that of its false
+    alarms, which have their own rate. Where a replicate holds no sample of such a class, its mean over all samples
+    stands in, so that all replicates are means over the same classes. Pooled values and rates are of the summed counts
+    of all.
+
+    Args:
+        sums: of all samples, or of replicates, `[..., C, slice_state.STATISTICS]`.
+        whole: of all samples, `[C, slice_state.STATISTICS]`.
+        foreground: places of the classes.
     """
-    chosen = sums[..., list(foreground), :]
+    chosen, estimates = sums[..., list(foreground), :], class_statistics(whole[list(foreground)])
     each, together = class_statistics(chosen), class_statistics(chosen.sum(axis=-2))
+    there = in_mean(whole, foreground)
     means = {
-        name: ratios.mean(np.nansum(values, axis=-1), np.count_nonzero(~np.isnan(values), axis=-1))
+        name: ratios.mean(np.where(np.isnan(values), estimates[name], values)[..., there].sum(axis=-1), there.sum())
         for name, values in each.items()
-        if "_mean" in name
+        if slice_intervals.is_mean(name)
     }
     return {**together, **means}
 
 
-def slice_tables(name: str, totals: Totals, settings: ClassSettings, *, keep_replicates: bool) -> SliceTables:
-    """Every row of a slice."""
-    n = totals.n_defined
+def in_mean(whole: NDArray[np.float64], foreground: Sequence[int]) -> NDArray[np.bool_]:
+    """Which foreground classes are in their mean: those that are true in some sample."""
+    return np.asarray(whole[list(foreground), STATISTICS.index("actual")] > 0)
+
+
+def sums_of(totals: Totals) -> NDArray[np.float64]:
+    """The sums of a slice as `slice_state.STATISTICS`, `[C, statistics]`."""
+    n, pixels = totals.n_defined, totals.pixels[:, :3]
     present, missed = totals.states[:, 0], totals.states[:, 1]
     samples = totals.states.sum(axis=1)
-    pixels = totals.pixels[:, :3]
-    sums = np.column_stack(
+    return np.column_stack(
         [n, totals.means * n, totals.iou, totals.soft_dice, pixels, present + missed, missed, samples]
+    ).astype(np.float64)
+
+
+def slice_tables(name: str, totals: Totals, settings: ClassSettings, *, keep_replicates: bool) -> SliceTables:
+    """Every row of a slice."""
+    sums, drawn, units = sums_of(totals), totals.replicates, totals.units()
+    each = class_statistics(sums), class_statistics(drawn)
+    together = (
+        foreground_statistics(sums, sums, settings.foreground),
+        foreground_statistics(drawn, sums, settings.foreground),
     )
-    places = list(settings.foreground)
-    most = len(totals.clusters) or totals.n_samples
-    units = {
-        kind: np.minimum(totals.states[:, [ratios.STATES.index(state) for state in states]].sum(axis=1), most)
-        for kind, states in ratios.SAMPLES.items()
-    }
+    there = in_mean(sums, settings.foreground)
+    of_slice = slice_intervals.of_foreground(together, each, units, settings.foreground, there)
     return SliceTables(
         name,
-        _class_rows(name, totals, settings, _with_intervals(class_statistics, sums, totals.replicates, units)),
-        _slice_row(
-            name,
-            totals,
-            _with_intervals(
-                lambda part: foreground_statistics(part, places),
-                sums,
-                totals.replicates,
-                {kind: count[places].max(initial=0) for kind, count in units.items()},
-            ),
-        ),
+        _class_rows(name, totals, settings, {**each[0], **slice_intervals.of_classes(*each, units)}),
+        _slice_row(name, totals, {**together[0], **of_slice}),
         _histogram_rows(name, totals, settings),
-        _replicate_rows(name, totals.replicates, settings) if keep_replicates else None,
+        _replicate_rows(name, each[1], together[1], settings) if keep_replicates else None,
     )
-
-
-def _with_intervals(
-    statistics: Any,  # noqa: ANN401
-    sums: NDArray[np.float64],
-    replicates: NDArray[np.float64],
-    units: Mapping[str, Any],
-) -> dict[str, NDArray[np.float64]]:
-    """Each statistic of the tables, and its interval under its name with `_low` and `_high`.
-
-    units: samples (or clusters, where they are fewer) of each kind, as `ratios.behind` names them.
-    """
-    values = {name: value for name, value in statistics(sums).items() if f"{name}_low" in tables.CLASSES.names}
-    drawn = statistics(replicates)
-    together = np.stack([drawn[name] for name in values], axis=-1)  # one call costs less than seven
-    behind = np.stack([units[ratios.behind(name)] for name in values], axis=-1)
-    low, high = intervals.interval(together, behind)
-    found = dict(values)
-    for i, name in enumerate(values):
-        found |= {f"{name}_low": low[..., i], f"{name}_high": high[..., i]}
-    return found
 
 
 def _class_rows(
@@ -136,18 +128,25 @@ def _class_rows(
         **{f"n_{state}": totals.states[:, i] for i, state in enumerate(ratios.STATES)},
         **{column: totals.pixels[:, i] for i, column in enumerate(_PIXELS)},
         **{column: totals.soft[:, i] for i, column in enumerate(_SOFT)},
+        **{f"n_clusters_{kind}": counts for kind, counts in _clusters(totals).items()},
         "dice_std": np.where(n > 1, np.sqrt(ratios.mean(totals.squares, n - 1)), np.nan),
         "dice_min": np.where(empty, np.nan, totals.lowest),
         **dict(zip(QUANTILES, quantiles, strict=True)),
         "dice_max": np.where(empty, np.nan, totals.highest),
-        **statistics,
+        **{key: value for key, value in statistics.items() if key in tables.CLASSES.names},
     }
     return _table(columns, tables.CLASSES)
 
 
+def _clusters(totals: Totals) -> dict[str, Any]:
+    """Clusters of each kind of samples, None of each class where samples are resampled."""
+    units = totals.units()
+    return units if len(totals.clusters.hashes) else {kind: [None] * len(totals.states) for kind in units}
+
+
 def _slice_row(name: str, totals: Totals, statistics: Mapping[str, NDArray[np.float64]]) -> pa.Table:
     columns = {key: np.reshape(value, 1) for key, value in statistics.items() if key in tables.SLICES.names}
-    clusters = [len(totals.clusters) or None]
+    clusters = [int(totals.units()["samples"].max(initial=0)) if len(totals.clusters.hashes) else None]
     return _table({"slice": [name], "n_samples": [totals.n_samples], "n_clusters": clusters, **columns}, tables.SLICES)
 
 
@@ -167,17 +166,17 @@ def _histogram_rows(name: str, totals: Totals, settings: ClassSettings) -> pa.Ta
     return _table(columns, tables.HISTOGRAMS)
 
 
-def _replicate_rows(name: str, replicates: NDArray[np.float64], settings: ClassSettings) -> pa.Table:
+def _replicate_rows(
+    name: str, each: slice_intervals.Values, together: slice_intervals.Values, settings: ClassSettings
+) -> pa.Table:
     """The classes in order, replicates in order within each, then those of the foreground."""
-    each = class_statistics(np.moveaxis(replicates, 0, 1))
-    together = foreground_statistics(replicates, settings.foreground)
-    count = len(replicates)
+    count = len(together["dice_mean"])
     columns = {
         "slice": pa.array([name]).take(pa.array(np.zeros(count * (len(settings.ids) + 1), np.int64))),
         "class_id": [i for class_id in (*settings.ids, None) for i in [class_id] * count],
         "class_name": [text for class_name in (*settings.names, FOREGROUND) for text in [class_name] * count],
         "replicate": np.tile(np.arange(count), len(settings.ids) + 1),
-        **{key: np.concatenate([values.ravel(), together[key]]) for key, values in each.items()},
+        **{key: np.concatenate([values.T.ravel(), together[key]]) for key, values in each.items()},
     }
     return _table(columns, tables.REPLICATES)
 

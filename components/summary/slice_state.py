@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from ..samples.sample_blocks import SampleBlock
 from ..statistics import bootstrap, histograms, ratios, sample_sums
+from . import cluster_sets
+from .cluster_sets import ClusterSet
 
 FOLD_SAMPLES = 2048
 """Samples that are kept before they are folded."""
-
-CLUSTERS_KEPT = 4096
-"""Different clusters that are told apart: an interval of so many is as wide as one of any more, to a thousandth."""
 
 STATISTICS = (
     "defined", "dice", "iou", "soft_dice", "true_positives", "false_positives", "false_negatives",
@@ -54,7 +53,7 @@ class Totals:
     iou, soft_dice: float64 `[C]`, sums where they are defined.
     histogram: int64 `[C, histograms.STEPS + 1]`, of Dice.
     replicates: float64 `[R, C, len(STATISTICS)]`.
-    clusters: uint64, the smallest `CLUSTERS_KEPT` different hashes, sorted; empty where samples are resampled.
+    clusters: those of the samples; none where samples are resampled.
     """
 
     states: NDArray[np.int64]
@@ -68,7 +67,7 @@ class Totals:
     soft_dice: NDArray[np.float64]
     histogram: NDArray[np.int64]
     replicates: NDArray[np.float64]
-    clusters: NDArray[np.uint64]
+    clusters: ClusterSet
 
     def __reduce__(self) -> tuple[object, ...]:
         """Without the histogram's empty cells, most of the state's bytes, which runners hold in several copies."""
@@ -76,6 +75,12 @@ class Totals:
         places = np.flatnonzero(self.histogram).astype(np.int32)
         values["histogram"] = (self.histogram.shape, places, self.histogram.ravel()[places])
         return _unpacked, (values,)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        values = (getattr(self, f.name) for f in fields(self))
+        return sum(int(array.nbytes) for value in values for array in (value if isinstance(value, tuple) else (value,)))
 
     @property
     def n_samples(self) -> int:
@@ -86,6 +91,13 @@ class Totals:
     def n_defined(self) -> NDArray[np.int64]:
         """Samples whose Dice is defined, `[C]`."""
         return np.asarray(self.states[:, :-1].sum(axis=1))
+
+    def units(self) -> dict[str, NDArray[np.int64]]:
+        """Samples, or clusters where those are resampled, of each kind of `ratios.SAMPLES`, `[C]` each."""
+        if len(self.clusters.hashes):
+            return {kind: cluster_sets.count(self.clusters, states) for kind, states in ratios.SAMPLES.items()}
+        places = {kind: [ratios.STATES.index(state) for state in states] for kind, states in ratios.SAMPLES.items()}
+        return {kind: self.states[:, place].sum(axis=1) for kind, place in places.items()}
 
 
 def _unpacked(values: dict[str, Any]) -> Totals:
@@ -126,7 +138,9 @@ def totals(block: SampleBlock, settings: BootstrapSettings) -> Totals:
         soft_dice=added[:, 3],
         histogram=histograms.histogram(dice),
         replicates=replicates.reshape(settings.replicates, tp.shape[1], len(STATISTICS)),
-        clusters=np.unique(block.hashes)[:CLUSTERS_KEPT] if settings.by_cluster else np.empty(0, np.uint64),
+        clusters=cluster_sets.of_samples(block.hashes, codes)
+        if settings.by_cluster
+        else cluster_sets.none(tp.shape[1]),
     )
 
 
@@ -140,7 +154,7 @@ def add(left: Totals, right: Totals) -> Totals:
         "squares": left.squares + right.squares + apart**2 * (n_left * n_right / n),
         "lowest": np.minimum(left.lowest, right.lowest),
         "highest": np.maximum(left.highest, right.highest),
-        "clusters": np.union1d(left.clusters, right.clusters)[:CLUSTERS_KEPT],
+        "clusters": cluster_sets.add(left.clusters, right.clusters),
     }
     added = {f.name: getattr(left, f.name) + getattr(right, f.name) for f in fields(Totals) if f.name not in merged}
     return Totals(**added, **merged)
@@ -156,7 +170,7 @@ class SliceState:
     @property
     def nbytes(self) -> int:
         """Bytes of what is kept."""
-        folded = 0 if self.folded is None else sum(getattr(self.folded, f.name).nbytes for f in fields(Totals))
+        folded = 0 if self.folded is None else self.folded.nbytes
         return folded + sum(block.nbytes for block in self.blocks)
 
     def take(self, blocks: Sequence[SampleBlock], settings: BootstrapSettings) -> None:

@@ -80,6 +80,7 @@ def run_row(settings: TableSettings, counted: Counted, finished: datetime) -> di
         "model_fingerprint": settings.run.model_fingerprint,
         "transform": settings.transform,
         "transform_fingerprint": settings.run.transform_fingerprint,
+        "summary_version": tables.SUMMARY_VERSION,
         "shards": totals.shards,
         "records": totals.records,
         "scored": totals.scored,

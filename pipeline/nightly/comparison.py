@@ -10,6 +10,7 @@ from ...components.gate.estimates import Estimates
 from ...components.gate.estimates_from_samples import EstimateSettings, EstimatesOfSamples
 from ...components.runs import run_tables
 from ...components.runs.run_tables import FinishedRun
+from ...schemas import tables
 from ...schemas.config.config import OF_THE_TABLES, Config
 from ...schemas.slices import ALL
 from ..plans import table_settings
@@ -51,7 +52,10 @@ def compare(
             return Comparison(groups[0], groups[1] if before else None)
         tell("reading the samples again: the tables have no replicates of some slices (bootstrap.keep_slices)")
     else:
-        tell("reading the samples again: the tables were made with other slices, foreground, cluster or bootstrap")
+        tell(
+            "reading the samples again: the tables were made with other slices, foreground, cluster or bootstrap, "
+            "or by another version"
+        )
     again = [estimates_from_samples.estimate(past.run, _settings(config, past)).groups for past in runs]
     return Comparison(again[0], again[1] if before else None)
 
@@ -78,9 +82,9 @@ def _other_masks(now: EstimatesOfSamples, then: EstimatesOfSamples) -> str | Non
 
 
 def _made_by(config: Config, row: Mapping[str, Any]) -> bool:
-    """Whether this config makes the tables that the run has."""
+    """Whether this config makes the tables that the run has, by the formulas of today."""
     then, now = json.loads(row["config"]), config.model_dump(mode="json")
-    return all(then.get(key) == now[key] for key in _OF_THE_GROUPS)
+    return row["summary_version"] == tables.SUMMARY_VERSION and all(then.get(key) == now[key] for key in _OF_THE_GROUPS)
 
 
 def _wanted(config: Config, names: Sequence[str]) -> set[str]:

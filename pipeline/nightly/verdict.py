@@ -128,7 +128,13 @@ def _verdict(
     """The verdict; reasons say why there is no baseline to compare with, `moved` is what became of the data."""
     tonight, before = runs
     row, then = tonight.row, before.row if before else {}
-    compared = Compared(found.now, found.before, estimates.of_the_run(row), estimates.of_the_run(then))
+    compared = Compared(
+        found.now,
+        found.before,
+        estimates.of_the_run(row),
+        estimates.of_the_run(then),
+        same_model=before is not None and baselines.same_model(row, then),
+    )
     if reasons:
         compared = replace(compared, why="; ".join(reasons))
     if reasons and before is not None:

@@ -52,6 +52,7 @@ def test_classes():
         "slice": TEXT, "class_id": ID, "class_name": TEXT,
         **spelled("n_samples n_present n_missed n_false_alarm n_absent", COUNT),
         **spelled("true_positives false_positives false_negatives pixels ignored_pixels", COUNT),
+        **spelled("n_clusters_defined n_clusters_actual n_clusters_not_actual n_clusters_predicted", COUNT),
         **spelled("soft_intersection soft_predicted soft_predicted_sq", NUMBER),
         **spelled("dice_mean dice_std dice_min dice_p05 dice_p25 dice_p50 dice_p75 dice_p95 dice_max", NUMBER),
         **{name: NUMBER for metric in METRICS for name in (metric, f"{metric}_low", f"{metric}_high")},
@@ -98,7 +99,7 @@ def test_failures():
 def test_runs():
     assert columns(tables.RUNS) == {
         **spelled("status config config_fingerprint model model_fingerprint transform transform_fingerprint", TEXT),
-        **spelled("shards records scored failed duplicate_ids", COUNT),
+        **spelled("shards records scored failed duplicate_ids summary_version", COUNT),
         **spelled("digest data_fingerprint versions runner", TEXT), "started": TIME, "finished": TIME,
         **spelled("seconds samples_per_second", NUMBER),
     }  # fmt: skip

@@ -8,6 +8,7 @@ from dicebeam.components.gate import checks as gate
 from dicebeam.components.gate.checks import Compared
 from dicebeam.components.gate.estimates import METRICS, Group
 from dicebeam.schemas.config.gate import CheckConfig, GateConfig
+from dicebeam.schemas.slices import FOREGROUND
 from dicebeam.schemas.verdict import NO_BASELINE
 
 REPLICATES = 2000
@@ -15,13 +16,23 @@ COMMON = np.random.default_rng(5).standard_normal(REPLICATES)
 """What both runs' replicates share: samples that are hard for both models."""
 
 
-def group(class_id, name, value=0.8, error=0.0, n=200, seed=0, **more):
+def group(class_id, name, value=0.8, error=0.0, n=400, seed=0, clusters=None, **more):
     """A group whose every metric has this value, and whose replicates err by `error` beside what the runs share."""
     own = np.random.default_rng([seed, 7]).standard_normal(REPLICATES)
     drawn = value + 0.05 * COMMON + error * (own - own.mean()) / own.std(ddof=1)
     counts = dict.fromkeys(("samples", "defined", "actual", "not_actual", "predicted"), n)
-    made = Group(class_id, name, dict.fromkeys(METRICS, value), counts, None, dict.fromkeys(METRICS, drawn))
+    of_clusters = None if clusters is None else dict.fromkeys(counts, clusters)
+    made = Group(class_id, name, dict.fromkeys(METRICS, value), counts, of_clusters, dict.fromkeys(METRICS, drawn))
     return replace(made, **more)
+
+
+def foreground(*members):
+    """The mean of some classes, as `estimates.of_tables` has it."""
+    mean = np.mean([list(each.values.values()) for each in members], axis=0)
+    drawn = {metric: np.mean([each.replicates[metric] for each in members], axis=0) for metric in METRICS}
+    most = max(members, key=lambda each: each.samples["samples"])
+    values = dict(zip(METRICS, mean.tolist(), strict=True))
+    return Group(None, FOREGROUND, values, most.samples, most.clusters, drawn, members)
 
 
 def measured(*groups, name="all"):

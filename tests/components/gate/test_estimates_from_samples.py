@@ -131,10 +131,22 @@ def test_only_wanted_slices_are_kept(tmp_path):
 def test_clusters_are_counted_and_bound_what_a_spread_is_of(tmp_path):
     clustered = dataclasses.replace(SETTINGS, bootstrap=BootstrapSettings(50, by_cluster=True), cluster="age")
     groups = estimates_from_samples.estimate(written(tmp_path, SAMPLES), clustered).groups
-    ages = pd.Series(SAMPLES.slices["age"])
-    group = groups["all", 1]
-    assert group.clusters == ages.nunique() + ages.isna().sum()
-    assert group.units("dice_mean") == min(group.clusters, group.behind("dice_mean"))
+    frame = SAMPLES.frame().query("class_id == 1").reset_index()
+    clusters = pd.Series(SAMPLES.slices["age"]).fillna(frame.index.to_series().map("sample {}".format))
+    for metric, enters in OF_A_METRIC.items():
+        has_part = enters(frame.true_positives, frame.false_positives, frame.false_negatives)
+        assert groups["all", 1].units(metric) == clusters[has_part].nunique(), metric
+    assert groups["all", 1].units("dice_mean_absent_as_1") == clusters.nunique()
+
+
+def test_a_mean_over_classes_is_of_as_many_samples_as_the_class_that_has_fewest(tmp_path):
+    groups = estimates_from_samples.estimate(written(tmp_path, SAMPLES), SETTINGS).groups
+    each = [groups["all", class_id] for class_id in (1, 2)]
+    together = groups["all", None]
+    assert together.members == tuple(each)
+    assert together.units("dice_mean") == min(group.units("dice_mean") for group in each)
+    assert together.units("dice_pooled") == max(group.units("dice_pooled") for group in each)
+    assert together.lost("dice_mean") == max(group.lost("dice_mean") for group in each) / 2
 
 
 def test_tables_of_an_older_version_have_no_replicates_of_what_they_lack():

@@ -15,7 +15,7 @@ def of_means(a, b, replicates=4000):
     """The difference of two means over the same samples, by the bootstrap."""
     weights = bootstrap.weights(id_hashes(str(i).encode() for i in range(len(a))), replicates, 0).astype(float)
     drawn = [weights.T @ values / weights.sum(0) for values in (a, b)]
-    return paired_differences.difference(a.mean(), b.mean(), *drawn, len(a))
+    return paired_differences.difference(a.mean(), b.mean(), *drawn, len(a) - 1)
 
 
 @pytest.mark.parametrize("n", [12, 40, 300])
@@ -49,13 +49,13 @@ def test_the_same_run_twice_is_no_difference():
 def test_a_drop_that_all_replicates_share_is_certain():
     """Constants added in floating point differ in their last bits alone."""
     drawn = np.random.default_rng(0).random(100)
-    found = paired_differences.difference(0.7, 0.8, drawn - 0.1, drawn, 30)
+    found = paired_differences.difference(0.7, 0.8, drawn - 0.1, drawn, 29)
     assert (found.standard_error, found.p_value) == (0, 0)
     assert found.interval == pytest.approx((-0.1, -0.1))
 
 
 UNKNOWN = {
-    "one_sample": (0.5, 0.5, [0.1, 0.2], [0.1, 0.2], 1),
+    "one_sample": (0.5, 0.5, [0.1, 0.2], [0.1, 0.2], 0),
     "no_value": (np.nan, 0.5, [0.1, 0.2], [0.1, 0.2], 9),
     "no_baseline": (0.5, np.nan, [0.1, 0.2], [0.1, 0.2], 9),
     "replicates_defined_in_one_run_only": (0.5, 0.5, [0.1, np.nan, 0.3], [np.nan, 0.2, 0.3], 9),
@@ -65,24 +65,72 @@ UNKNOWN = {
 
 @pytest.mark.parametrize("case", UNKNOWN)
 def test_what_cannot_be_said_is_none(case):
-    value, baseline, now, before, n = UNKNOWN[case]
-    assert paired_differences.difference(value, baseline, np.array(now), np.array(before), n) is None
+    value, baseline, now, before, degrees = UNKNOWN[case]
+    assert paired_differences.difference(value, baseline, np.array(now), np.array(before), degrees) is None
 
 
 def test_undefined_replicates_are_left_out():
     now, before = np.array([0.5, np.nan, 0.6, 0.9]), np.array([0.4, 0.5, 0.4, np.nan])
-    found = paired_differences.difference(0.5, 0.4, now, before, 4)
+    found = paired_differences.difference(0.5, 0.4, now, before, 3)
     assert found.standard_error == pytest.approx(np.std([0.1, 0.2], ddof=1) * np.sqrt(4 / 3))
 
 
 def test_rates_that_nobody_moved_are_not_certain():
-    found = paired_differences.of_rates(Difference(0.0, 0.0, 98))
+    found = paired_differences.of_rates(Difference(0.0, 0.0, 97), 98)
     assert found.standard_error == pytest.approx(0.01)
     assert found.interval == pytest.approx((-0.0198, 0.0198), abs=1e-4)
 
 
 def test_rates_that_many_moved_hardly_change():
-    assert paired_differences.of_rates(Difference(0.1, 0.04, 500)).standard_error == pytest.approx(0.04, rel=2e-3)
+    found = paired_differences.of_rates(Difference(0.1, 0.04, 499), 500)
+    assert found.standard_error == pytest.approx(0.04, rel=2e-3)
+
+
+NUMBERS = st.floats(-1, 1)
+
+
+@given(NUMBERS, st.floats(1e-6, 1), st.integers(1, 500), NUMBERS)
+def test_significant_is_what_an_interval_without_0_is(value, error, degrees, slope):
+    found = Difference(value, error, degrees, slope)
+    low, high = found.interval
+    assert low <= value <= high
+    if abs(found.p_value - paired_differences.ALPHA) > 1e-6:
+        assert (found.p_value < paired_differences.ALPHA) == (not low <= 0 <= high)
+
+
+@given(NUMBERS, st.floats(0, 1), st.integers(1, 500), NUMBERS)
+def test_a_slope_only_ever_widens(value, error, degrees, slope):
+    plain, tilted = Difference(value, error, degrees), Difference(value, error, degrees, slope)
+    assert tilted.interval[0] <= plain.interval[0] + 1e-12
+    assert tilted.interval[1] >= plain.interval[1] - 1e-12
+    assert tilted.p_value >= plain.p_value - 1e-12
+
+
+def test_one_rare_loss_reaches_as_far_as_the_exact_limit():
+    """One of 150 samples is lost; the exact limit of such losses is 5.57, the symmetric one 2.98."""
+    n = 150
+    before, now = np.full(n, 0.9), np.full(n, 0.9)
+    now[0] = 0
+    low = of_means(now, before).interval[0]
+    assert -low * n / 0.9 == pytest.approx(stats.chi2.ppf(0.975, 4) / 2, rel=0.15)
+
+
+@pytest.mark.parametrize("n", [30, 100, 1000])
+def test_losses_that_were_not_seen_are_at_most_three_of_n(n):
+    """0.95^(1 / n): the largest rate of losses of which n samples hold none with 5 %."""
+    found = Difference(0.0, 0.0, n - 1, lost=1 / n)
+    assert found.unseen == pytest.approx(1 - 0.05 ** (1 / n), rel=0.06)
+
+
+def test_a_drop_that_unseen_losses_of_the_baseline_could_hide_is_not_significant():
+    """30 samples fall by 0.04 each; a baseline that loses 5 % more has none of these among 30 with 22 %."""
+    found = Difference(-0.04, 1e-6, 29, lost=0.8 / 30)
+    assert found.p_value == pytest.approx(np.exp(-1.5))
+    assert Difference(-0.04, 1e-6, 299, lost=0.8 / 300).p_value < 1e-6
+
+
+def test_a_run_that_gave_the_same_is_no_difference_whatever_was_not_seen():
+    assert Difference(0.0, 0.0, 10, lost=0.1).p_value == 1
 
 
 def test_holm_by_hand():
@@ -120,7 +168,7 @@ def test_holm_knows_no_order_and_lies_between_none_and_bonferroni(p_values, rand
 )
 def test_the_minimum_detectable_drop_is_found_in_four_of_five_nights(margin, error, family):
     rng = np.random.default_rng(1)
-    drop = paired_differences.minimum_detectable(Difference(0, error, 400), margin, family, 1)
+    drop = paired_differences.minimum_detectable(Difference(0, error, 399), margin, family, 1)
     values = -drop + error * rng.standard_t(399, 40_000)
     significant = 2 * stats.t.sf(abs(values) / error, 399) * family < paired_differences.ALPHA
     assert np.mean((values < -margin) & significant) == pytest.approx(0.8, abs=0.01)

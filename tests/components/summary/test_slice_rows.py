@@ -64,7 +64,8 @@ def check_class_rows(samples):
     for row, (class_id, frame) in zip(rows, samples.frame().groupby("class_id"), strict=True):
         assert (row["slice"], row["class_id"], row["class_name"]) == ("site=A", class_id, CLASSES.names[class_id])
         expected = expected_class(frame)
-        assert set(expected) | set(INTERVALS) | {"slice", "class_id", "class_name"} == set(row)
+        clusters = {name for name in row if name.startswith("n_clusters_")}
+        assert set(expected) | set(INTERVALS) | {"slice", "class_id", "class_name"} | clusters == set(row)
         for name, value in expected.items():
             assert (row[name] is None) == bool(np.isnan(value)), name
             tolerance = 1e-4 if name.startswith("dice_p") and name[6:].isdigit() else 1e-12
@@ -152,8 +153,11 @@ def test_replicates_that_are_not_kept():
     assert report(random_samples(5), keep=False).replicates is None
 
 
-def limits(replicates, n):
-    return tuple(map(float, intervals.interval(replicates, n)))
+def limits(value, replicates, n, trust=1.0):
+    return tuple(map(float, intervals.interval(value, replicates, n - 1, [value / n], trust)))
+
+
+TRUST = {"dice_pooled": 0.5, "iou_pooled": 0.5, "precision_pooled": 0.5, "recall_pooled": 0.5}
 
 
 def test_the_intervals_are_those_of_the_replicates():
@@ -163,8 +167,8 @@ def test_the_intervals_are_those_of_the_replicates():
         of_class = frame[(frame.class_id == row["class_id"])]
         others = {"recall_pooled": of_class.recall.count(), "precision_pooled": of_class.precision.count()}
         for name, values in statistics.items():
-            low, high = limits(values, others.get(name, of_class.dice.count()))
-            assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx((low, high), rel=1e-12), name
+            expected = limits(row[name], values, others.get(name, of_class.dice.count()), TRUST.get(name, 1))
+            assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx(expected, rel=1e-12), name
             assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
     assert {f"{name}_{end}" for name in statistics for end in ("low", "high")} == set(INTERVALS)
 
@@ -172,12 +176,19 @@ def test_the_intervals_are_those_of_the_replicates():
 def test_the_interval_of_a_slice_is_that_of_its_foreground():
     samples = random_samples(30)
     found = report(samples)
-    drawn = found.replicates.to_pandas().query("class_name == @FOREGROUND")
-    n = samples.frame().query("class_id > 0").groupby("class_id").dice.count().max()
+    drawn = found.replicates.to_pandas()
+    together = drawn.query("class_name == @FOREGROUND")
+    n = samples.frame().query("class_id > 0").groupby("class_id").dice.count().to_numpy()
     (row,) = found.slices.to_pylist()
-    for name in ("dice_mean", "dice_pooled"):
-        expected = limits(drawn[name].to_numpy(), n)
-        assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx(expected, rel=1e-12)
+    expected = limits(row["dice_pooled"], together.dice_pooled.to_numpy(), n.max(), 0.5)
+    assert (row["dice_pooled_low"], row["dice_pooled_high"]) == pytest.approx(expected, rel=1e-12)
+    variances = np.array([drawn.query("class_id == @i").dice_mean.var() * n[i - 1] / (n[i - 1] - 1) for i in (1, 2)])
+    degrees = variances.sum() ** 2 / (variances**2 / (n - 1)).sum()  # Satterthwaite
+    means = found.classes.to_pandas().set_index("class_id").dice_mean.loc[[1, 2]].to_numpy()
+    expected = intervals.interval(
+        row["dice_mean"], together.dice_mean.to_numpy(), min(degrees, n.max() - 1), means / n / 2
+    )
+    assert (row["dice_mean_low"], row["dice_mean_high"]) == pytest.approx(tuple(map(float, expected)), rel=1e-9)
 
 
 def test_clusters_are_the_units_of_an_interval():
@@ -187,9 +198,67 @@ def test_clusters_are_the_units_of_an_interval():
     found = slice_state.totals(block, BootstrapSettings(1000, by_cluster=True))
     row = slice_rows.slice_tables("all", found, CLASSES, keep_replicates=True)
     drawn = row.replicates.to_pandas().query("class_id == 0").dice_mean.to_numpy()
-    ends = tuple(row.classes.column(f"dice_mean_{end}")[0].as_py() for end in ("low", "high"))
-    assert ends == pytest.approx(limits(drawn, 10), rel=1e-12)
-    assert ends != pytest.approx(limits(drawn, 80), rel=1e-3)
+    value, *ends = (row.classes.column(f"dice_mean{end}")[0].as_py() for end in ("", "_low", "_high"))
+    assert tuple(ends) == pytest.approx(limits(value, drawn, 10), rel=1e-12)
+    assert tuple(ends) != pytest.approx(limits(value, drawn, 80), rel=1e-3)
+    assert row.slices.column("n_clusters").to_pylist() == [10]
+
+
+def test_clusters_are_those_that_carry_the_value():
+    """The class is in three of forty clusters: two degrees of freedom, and the table says so."""
+    alone = [[(9, 1, i % 5)] if i < 6 else [(0, 0, 0)] for i in range(80)]
+    block = SampleBlock(np.arange(80, dtype=np.uint64) // 2, counted(*alone).sums)
+    found = slice_state.totals(block, BootstrapSettings(200, by_cluster=True))
+    rows = slice_rows.slice_tables("all", found, THING, keep_replicates=True)
+    (row,) = rows.classes.to_pylist()
+    kinds = ("defined", "actual", "not_actual", "predicted")
+    assert [row[f"n_clusters_{kind}"] for kind in kinds] == [3, 3, 37, 3]
+    expected = limits(row["dice_mean"], rows.replicates.column("dice_mean").to_numpy()[:200], 3)
+    assert (row["dice_mean_low"], row["dice_mean_high"]) == pytest.approx(expected, rel=1e-12)
+
+
+def test_without_clusters_there_are_no_counts_of_them():
+    for row in report(random_samples(5)).classes.to_pylist():
+        assert {row[name] for name in row if name.startswith("n_clusters")} == {None}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(COUNT, COUNT, COUNT), min_size=1, max_size=12))
+def test_the_interval_of_every_row_holds_its_value(samples):
+    """Few samples, classes that are rare, missed, or nowhere."""
+    found = report(counted(*samples))
+    for row in (*found.classes.to_pylist(), *found.slices.to_pylist()):
+        for name in (key.removesuffix("_low") for key in row if key.endswith("_low")):
+            low, value, high = row[f"{name}_low"], row[name], row[f"{name}_high"]
+            assert (low is None) == (high is None), name
+            assert low is None or low <= value <= high, name
+
+
+def test_every_replicate_of_the_foreground_is_a_mean_over_the_same_classes():
+    """The second class is in one sample; where that is not drawn, its Dice over all stands in."""
+    found = report(counted([(0, 0, 0), (8, 1, 1), (3, 1, 1)], *[[(0, 0, 0), (9, i, 0), (0, 0, 0)] for i in range(9)]))
+    drawn = found.replicates.to_pandas()
+    leaf, stem = (drawn.query("class_name == @name").dice_mean.to_numpy() for name in ("leaf", "stem"))
+    assert np.isnan(stem).any()
+    together = drawn.query("class_name == @FOREGROUND").dice_mean.to_numpy()
+    np.testing.assert_allclose(together, (leaf + 0.75) / 2, rtol=1e-12)
+    (row,) = found.slices.to_pylist()
+    assert (row["dice_mean_low"], row["dice_mean_high"]) == (None, None)  # one sample has no spread
+
+
+def test_a_class_that_is_true_nowhere_is_in_no_foreground_mean():
+    """Its false alarms are counted with the pixels, and have their rate."""
+    found = report(counted([(5, 5, 5), (1, 1, 0), (0, 7, 0)], [(5, 5, 5), (1, 0, 0), (0, 0, 0)]))
+    (row,) = found.slices.to_pylist()
+    assert row["dice_mean"] == pytest.approx((2 / 3 + 1) / 2)
+    assert row["dice_pooled"] == pytest.approx(4 / (4 + 1 + 7))
+    stem = found.classes.to_pylist()[2]
+    assert (stem["dice_mean"], stem["n_false_alarm"]) == (0, 1)
+    drawn = found.replicates.to_pandas()
+    assert drawn.query("class_name == 'stem'").false_alarm_rate.max() == 1
+    together = drawn.query("class_name == @FOREGROUND")
+    leaf = drawn.query("class_name == 'leaf'").dice_mean.fillna((2 / 3 + 1) / 2)
+    np.testing.assert_allclose(together.dice_mean, leaf, rtol=1e-12)
 
 
 def nan_columns(table):
@@ -227,10 +296,10 @@ def test_without_replicates_there_are_no_intervals():
         assert {value for name, value in row.items() if name.endswith(("_low", "_high"))} == {None}
 
 
-def test_equal_samples_deviate_by_zero_and_have_an_interval_of_no_width():
+def test_equal_samples_deviate_by_zero_and_leave_room_for_losses_below_alone():
     (row, *_) = report(counted(*[[(1, 3, 7)] * 3] * 10)).classes.to_pylist()
     assert row["dice_std"] == pytest.approx(0, abs=1e-12)
-    assert row["dice_mean_low"] == pytest.approx(row["dice_mean_high"], rel=1e-12)
+    assert row["dice_mean_low"] < row["dice_mean"] == pytest.approx(row["dice_mean_high"], rel=1e-12)
 
 
 def test_mean_and_pooled_differ():

@@ -50,9 +50,7 @@ def test_every_check_passes_and_none_is_better(config: Config) -> None:
     found = verdict.decide(config, "now", "before").verdict
     compared = [check for check in found.checks if check.difference is not None]
     assert len(compared) > 50
-    # at n samples a rate could have changed by one more: at a margin of 0 that is neither shown nor ruled out
-    assert {check.verdict for check in compared if not check.metric.endswith("_rate")} == {PASS}
-    assert {check.verdict for check in compared if check.metric.endswith("_rate")} <= {PASS, INCONCLUSIVE}
+    assert {check.verdict for check in compared} == {PASS}
     assert not [check for check in compared if check.improved or check.difference]
     assert not {check.verdict for check in found.checks} - {PASS, SKIPPED, INCONCLUSIVE, INVALID}
 
