@@ -147,8 +147,8 @@ def append(
     """
     log = find(run.output)
     while True:
-        if log.last:
-            _write_copy(log, read(log, log.last).decision)
+        if log.last and not filesystems.exists(_copy(last_made := read(log, log.last).decision, run.output)):
+            _write_copy(last_made, run.output)
         if unless is not None and unless(last := standing_of(log, run.run_id)):
             return None if last is None else read(log, last.sequence).decision
         sequence = (log.last or _last_copied(run.output)) + 1
@@ -157,18 +157,23 @@ def append(
         before = tuple(standings(log)) if sequence % CHECKPOINT == 0 else None
         data = Entry(made, before).to_json(uuid.uuid4().hex).encode()
         if exclusive_files.create(log.path(sequence), data):
-            _write_copy(log, made)
+            _write_copy(made, run.output)
             return made
         log = Log(run.output, log.first or sequence, sequence)
 
 
-def _write_copy(log: Log, made: Decision) -> None:
-    """The row of a decision in the table, if it is not there."""
-    place = Place(log.output, made.eval_date, made.run_id)
-    name = f"{made.sequence:08}.parquet"
-    if not filesystems.exists(f"{place.folder(TABLE)}/{name}"):
-        rows = pa.Table.from_pylist([asdict(made)], schema=tables.BLESSINGS)
-        run_files.write_table(rows, place, TABLE, name)
+def _copy(made: Decision, output: str) -> str:
+    """Where the row of a decision is in the table."""
+    return f"{Place(output, made.eval_date, made.run_id).folder(TABLE)}/{_copy_name(made)}"
+
+
+def _copy_name(made: Decision) -> str:
+    return f"{made.sequence:08}.parquet"
+
+
+def _write_copy(made: Decision, output: str) -> None:
+    rows = pa.Table.from_pylist([asdict(made)], schema=tables.BLESSINGS)
+    run_files.write_table(rows, Place(output, made.eval_date, made.run_id), TABLE, _copy_name(made))
 
 
 def _last_copied(output: str) -> int:
