@@ -72,6 +72,14 @@ OPTIONS (
   uris = ['gs://BUCKET/OUTPUT/verdicts/*.parquet']
 );
 
+CREATE OR REPLACE EXTERNAL TABLE `PROJECT.DATASET.blessings`
+WITH PARTITION COLUMNS (eval_date DATE, run_id STRING)
+OPTIONS (
+  format = 'PARQUET',
+  hive_partition_uri_prefix = 'gs://BUCKET/OUTPUT/blessings',
+  uris = ['gs://BUCKET/OUTPUT/blessings/*.parquet']
+);
+
 CREATE OR REPLACE EXTERNAL TABLE `PROJECT.DATASET.dataset_channels`
 WITH PARTITION COLUMNS (eval_date DATE, run_id STRING)
 OPTIONS (

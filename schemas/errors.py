@@ -49,6 +49,10 @@ class TablesError(DicebeamError):
     """Tables that are to be written or read are not as they must be."""
 
 
+class ClockError(TablesError):
+    """What decides an order was written at a time that is still to come: a clock is wrong, and nobody knows which."""
+
+
 class UnfinishedRunError(TablesError):
     """A run whose shards are not all scored is asked for its tables; evaluating under its run id resumes it."""
 

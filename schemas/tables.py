@@ -21,7 +21,7 @@ OF_A_RUN = ("samples", "classes", "slices", "histograms", "replicates", "failure
 """The tables that an evaluation writes."""
 OF_A_DATASET = tuple(datasets.FIXED)
 """The tables that an analysis writes; schemas.datasets has their columns."""
-TABLES = (*OF_A_RUN, "verdicts", *OF_A_DATASET)
+TABLES = (*OF_A_RUN, "verdicts", "blessings", *OF_A_DATASET)
 ROWS = {
     "samples": "one row for each sample and class, of runs that are not finished too",
     "classes": "one row for each run, slice and class: means, quantiles, intervals, sums",
@@ -31,6 +31,7 @@ ROWS = {
     "failures": "one row for each record that could not be scored",
     "runs": "one row for each finished run",
     "verdicts": "one row for each run that was gated, limit of a check, slice and class",
+    "blessings": "one row for each decision on which run may be a baseline; the last one of a run counts",
     **datasets.ROWS,
 }
 """What a row of each table is."""
@@ -165,6 +166,14 @@ VERDICTS = pa.schema(
     ]
 )
 
+BLESSINGS = pa.schema(
+    [
+        *_of(pa.int64(), "sequence"),
+        *_of(pa.string(), "decision decided_by who reason"),
+        *_of(pa.timestamp("us", tz="UTC"), "time"),
+    ]
+)
+
 FIXED = {
     "classes": CLASSES,
     "slices": SLICES,
@@ -173,6 +182,7 @@ FIXED = {
     "failures": FAILURES,
     "runs": RUNS,
     "verdicts": VERDICTS,
+    "blessings": BLESSINGS,
     **datasets.FIXED,
 }
 """Schemas of the tables that have the same columns whatever the config; `samples` has one for each slice feature."""

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from ...schemas import tables
+from ...schemas import partitions, tables
 from ...schemas.errors import ConfigError, TablesError
 from ..storage import filesystems
 from . import sql_views
@@ -99,13 +99,13 @@ def connect(output: str, sql: str = "", *, allow_files: bool = False) -> duckdb.
     With a statement, it has those that the statement can be about.
 
     Raises:
-        TablesError: if the folder has neither a `runs` nor a `datasets` table.
+        TablesError: if the folder has neither a `runs` nor a `datasets` table, or an id stands under two dates.
     """
     root = filesystems.absolute(output).rstrip("/")
     if filesystems.is_remote(root):
         msg = f"expected a local folder, but got {root!r}: copy the tables, or query them where they are"
         raise ConfigError(msg)
-    present = [name for name in tables.TABLES if filesystems.below(f"{root}/{name}", "*/*/*.parquet")]
+    present = _present(root)
     if not {"runs", "datasets"} & set(present):
         msg = f"expected the tables of a run in {root!r}, but there is no complete run, nor an analysis"
         raise TablesError(msg)
@@ -118,6 +118,18 @@ def connect(output: str, sql: str = "", *, allow_files: bool = False) -> duckdb.
         _shut_in(connection, root)
     connection.execute("SET lock_configuration = true")
     return connection
+
+
+def _present(root: str) -> list[str]:
+    """The tables that have files.
+
+    Raises:
+        TablesError: if a run, or an analysis, stands under two dates: each of its rows would be there twice.
+    """
+    files = {name: filesystems.below(f"{root}/{name}", "*/*/*.parquet") for name in tables.TABLES}
+    for group in (set(tables.TABLES) - set(tables.OF_A_DATASET), tables.OF_A_DATASET):
+        partitions.check_one_date({partitions.of_path(file.path) for name in group for file in files[name]}, root)
+    return [name for name in tables.TABLES if files[name]]
 
 
 def _make_views(connection: duckdb.DuckDBPyConnection, root: str, present: list[str], wanted: set[str]) -> None:

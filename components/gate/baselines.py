@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from ..runs import config_difference
+from ..runs import config_difference, run_tables
 from ..runs.accounting import DONE
 from ..runs.run_tables import FinishedRun
 
 BLESSED, PREVIOUS = "blessed", "previous"
 _NONE_BLESSED = "no run is blessed yet; bless one by hand: dicebeam gate CONFIG.yaml --bless RUN_ID"
+_NAMED = 3
 _NONE_BEFORE = "no finished run of another model on the same data is there yet"
 
 
@@ -21,6 +23,7 @@ def find(
     hidden: Sequence[FinishedRun] = (),
     *,
     common: bool = False,
+    now: datetime | None = None,
 ) -> tuple[FinishedRun | None, str]:
     """The baseline, and if there is none, why.
 
@@ -37,12 +40,19 @@ def find(
         hidden: runs that were finished and whose rows are hidden now.
         common: whether the samples that both have are compared, so that, if there is no previous run on the same data,
             the last one of the same config will do.
+        now: the time of this machine, by default.
+
+    Raises:
+        ClockError: if a run that may be the previous one, or tonight's, was finished at a time that is still to come.
     """
     others = {past.run_id: past for past in runs if past.run_id != tonight.run_id}
     if kind == BLESSED:
         chosen, none = next((run_id for run_id in blessed if run_id != tonight.run_id), None), _NONE_BLESSED
     elif kind == PREVIOUS:
-        chosen, none = _previous(tonight, [*others.values(), *hidden], common=common), _NONE_BEFORE
+        candidates = [past for past in (*others.values(), *hidden) if _is_candidate(past, tonight, common=common)]
+        for past in (tonight, *candidates):
+            run_tables.check_finished(past, now or datetime.now(UTC))
+        chosen, none = _previous(tonight, candidates), _NONE_BEFORE
     else:
         known = kind in others or any(past.run_id == kind for past in hidden)
         chosen, none = kind if known else None, f"there is no other finished run {kind!r}"
@@ -54,12 +64,26 @@ def find(
     )
 
 
-def _previous(tonight: FinishedRun, others: Sequence[FinishedRun], *, common: bool) -> str | None:
-    ordered = sorted(others, key=lambda past: (past.finished, past.run_id), reverse=True)
-    earlier = [past for past in ordered if past.finished <= tonight.finished and _is_other(past, tonight)]
-    found = next((past for past in earlier if same_data(past.row, tonight.row)), None)
-    if found is None and common:
-        found = next((past for past in earlier if _same_config(past, tonight)), None)
+def no_decision(marked: Sequence[str]) -> str | None:
+    """What is said of runs that have the file BLESSED, and on which nothing was decided; None where there are none."""
+    if not marked:
+        return None
+    named = ", ".join(marked[:_NAMED]) + (f" and {len(marked) - _NAMED:,} more" if len(marked) > _NAMED else "")
+    return (
+        f"the file BLESSED is there for {named}, but an earlier version wrote it, and the gate goes by decisions, in "
+        "the table `blessings`: bless the run that is to be the baseline by hand"
+    )
+
+
+def _is_candidate(past: FinishedRun, tonight: FinishedRun, *, common: bool) -> bool:
+    alike = same_data(past.row, tonight.row) or (common and _same_config(past, tonight))
+    return alike and _is_other(past, tonight)
+
+
+def _previous(tonight: FinishedRun, candidates: Sequence[FinishedRun]) -> str | None:
+    ordered = sorted(candidates, key=lambda past: (past.finished, past.run_id), reverse=True)
+    earlier = [past for past in ordered if past.finished <= tonight.finished]
+    found = next((past for past in earlier if same_data(past.row, tonight.row)), next(iter(earlier), None))
     return found.run_id if found else None
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ...schemas import datasets
+from ...schemas import datasets, partitions
 from ..storage import filesystems, storage_errors
 from . import runs_row
 from .run_files import Place
@@ -28,6 +28,12 @@ def forget(analysis: Analysis) -> None:
 
 
 def find(output: str, run_id: str) -> Analysis | None:
-    """The finished analysis of a run id, None where there is none."""
-    found = filesystems.below(f"{output.rstrip('/')}/datasets", f"eval_date=*/run_id={run_id}/{FILE}")
-    return Analysis(output, found[0].path.split("/")[-3].removeprefix("eval_date="), run_id) if found else None
+    """The finished analysis of a run id, None where there is none.
+
+    Raises:
+        TablesError: if there are two, under two dates.
+    """
+    found = filesystems.below(output, f"datasets/eval_date=*/run_id={run_id}/{FILE}")
+    dates = [partitions.of_path(file.path) for file in found]
+    partitions.check_one_date(dates, output)
+    return Analysis(output, dates[0][0], run_id) if dates else None

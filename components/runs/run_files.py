@@ -10,7 +10,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...schemas import tables
+from ...schemas import partitions, tables
 from ...schemas.accounting import Committed, SampleFiles
 from ...schemas.errors import ConfigError, TablesError
 from ...schemas.files import StoredFile
@@ -218,12 +218,13 @@ def check_run_id(run_id: str) -> str:
 
 
 def find_eval_date(output: str, run_id: str) -> str | None:
-    """The date under which a run id stands already, None if it does not."""
-    files = filesystems.below(f"{output.rstrip('/')}/samples", f"eval_date=*/run_id={run_id}/*.parquet")
-    dates = {file.path.split("/")[-3].removeprefix("eval_date=") for file in files}
+    """The date under which samples or the row of a run stand, None if neither does; TablesError if there are two."""
+    files = f"eval_date=*/run_id={run_id}/"
+    hidden = [] if filesystems.is_remote(output) else [f"runs/{files}.*"]  # in a bucket * is these as well
+    patterns = (f"samples/{files}*.parquet", f"runs/{files}*", *hidden)
+    dates = {partitions.of_path(file.path)[0] for each in patterns for file in filesystems.below(output, each)}
     if len(dates) > 1:
-        msg = f"run {run_id!r} is there under several dates, {sorted(dates)}; use another --run-id"
-        raise TablesError(msg)
+        raise TablesError(partitions.under_two_dates(run_id, dates, output))
     return dates.pop() if dates else None
 
 

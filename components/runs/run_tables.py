@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ...schemas import tables
+from ...schemas import partitions, tables
 from ...schemas.errors import TablesError
 from ..storage import filesystems, parquet_files
-from . import run_files, runs_row
+from . import clocks, run_files, runs_row
 from .run_files import Place, Run
 
 
@@ -37,14 +37,30 @@ class FinishedRun:
 
 
 def finished_runs(output: str) -> list[FinishedRun]:
-    """Every finished run of an output folder, the one that finished last first."""
+    """Every finished run of an output folder, the one that finished last first.
+
+    Raises:
+        TablesError: if a run id stands under two dates.
+    """
     found = []
-    for file in filesystems.below(f"{output.rstrip('/')}/runs", "eval_date=*/run_id=*/part-0.parquet"):
-        date, run_id = (part.partition("=")[2] for part in file.path.split("/")[-3:-1])
+    files = filesystems.below(f"{output.rstrip('/')}/runs", "eval_date=*/run_id=*/part-0.parquet")
+    partitions.check_one_date((partitions.of_path(file.path) for file in files), output)
+    for file in files:
+        date, run_id = partitions.of_path(file.path)
         with suppress(FileNotFoundError):  # hidden since it was listed: that run is not finished now
             (row,) = _read_file(file.path, tables.RUNS).to_pylist()
             found.append(FinishedRun(_run(output, date, run_id, row), row))
     return sorted(found, key=lambda past: (past.finished, past.run_id), reverse=True)
+
+
+def check_finished(past: FinishedRun, now: datetime) -> None:
+    """Refuse a run that was finished at a time that is still to come, where an order is made of such times.
+
+    Raises:
+        ClockError: if it was; it names the run.
+    """
+    remedy = "evaluate again under another --run-id and delete this run, or name the runs that are meant by their ids"
+    clocks.check(f"`finished` of run {past.run_id!r} in {past.run.folder('runs')}", past.finished, now, remedy)
 
 
 def hidden_runs(output: str, finished: Collection[FinishedRun] = ()) -> list[FinishedRun]:
@@ -55,14 +71,16 @@ def hidden_runs(output: str, finished: Collection[FinishedRun] = ()) -> list[Fin
     Args:
         output: folder of the tables.
         finished: runs whose rows have been read already, and so are not hidden.
+
+    Raises:
+        TablesError: if a run id stands under two dates, one of which may be that of a finished run.
     """
     standing, found = {past.run_id for past in finished}, {}
     folder = f"{output.rstrip('/')}/runs"
-    files = (
-        file for name in runs_row.NOT_STANDING for file in filesystems.below(folder, f"eval_date=*/run_id=*/{name}")
-    )
-    for file in files:
-        date, run_id = (part.partition("=")[2] for part in file.path.split("/")[-3:-1])
+    names = [f"eval_date=*/run_id=*/{name}" for name in runs_row.NOT_STANDING]
+    places = [partitions.of_path(file.path) for name in names for file in filesystems.below(folder, name)]
+    partitions.check_one_date([*((past.run.eval_date, past.run_id) for past in finished), *places], output)
+    for date, run_id in places:
         row = None if run_id in standing else runs_row.read(Place(output, date, run_id))
         if row is not None:
             found[run_id] = FinishedRun(_run(output, date, run_id, row), row)

@@ -26,6 +26,8 @@ GS_CHUNK_BYTES = 16 << 20
 S3_WHOLE_BYTES, S3_PART_BYTES = 1 << 30, 64 << 20
 """Up to here an S3 object is one request; a larger one is sent in parts, and these are dropped if one fails."""
 _MARK = "dicebeam-upload"
+_REFUSED = (409, 412)
+"""HTTP statuses of a precondition that does not hold, and of two writers of a name at once."""
 
 
 def put(file: BinaryIO, path: str) -> None:
@@ -68,6 +70,29 @@ def _put_s3(file: BinaryIO, bucket: str, name: str) -> int | None:
             return None
         raise
     return int(found["ContentLength"]) if found["Metadata"].get(_MARK) == mark else None
+
+
+def put_if_absent(data: bytes, path: str) -> bool:
+    """Write a small object unless there is one of that name; returns whether this request has written it.
+
+    False is also the answer where an earlier try has written it and its answer was lost, and, from S3, where another
+    writer is at work on the name.
+
+    Raises:
+        OSError, and what storage_errors.REMOTE has: if it cannot be written.
+    """
+    scheme, bucket, name = _parts(path)
+    try:
+        if scheme == "s3":
+            _s3().put_object(Bucket=bucket, Key=name, Body=data, IfNoneMatch="*")
+        else:
+            blob = _gs().bucket(bucket).blob(name)
+            blob.upload_from_string(data, checksum="crc32c", if_generation_match=0, retry=_retry())
+    except storage_errors.REMOTE as error:
+        if storage_errors.status(error) in _REFUSED:
+            return False
+        raise
+    return True
 
 
 class Stored(NamedTuple):

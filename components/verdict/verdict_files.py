@@ -5,11 +5,13 @@ from dataclasses import asdict
 import pyarrow as pa
 
 from ...schemas import tables
+from ...schemas.decision import GATE
 from ...schemas.errors import TablesError
-from ...schemas.verdict import INVALID, PASS, GateVerdict
+from ...schemas.verdict import PASS, GateVerdict
 from ..runs import run_files
 from ..runs.run_files import Run
 from ..storage import filesystems
+from ..wording import visible_text
 from . import blessing, verdict_junit, verdict_markdown
 
 JSON, JUNIT, MARKDOWN, PAGE = "verdict.json", "junit.xml", "summary.md", "report.html"
@@ -22,12 +24,16 @@ def write(run: Run, verdict: GateVerdict) -> dict[str, str]:
     The page of an earlier verdict is removed first: it would show another verdict than the files beside it.
 
     A run that does not pass is not blessed any more, unless a person has blessed it: that holds against any verdict
-    but INVALID, so that judging the same run again undoes nobody's decision.
+    but INVALID, so that judging the same run again undoes nobody's decision. A blessing is withdrawn before anything
+    is written, and given when everything is.
 
     Raises:
-        StorageError: if something cannot be written; the run is not blessed then.
+        StorageError: if something cannot be written; the run is not blessed by this verdict then.
+        TablesError: if the log of blessings is damaged.
     """
-    blessing.withdraw(run)
+    passed = verdict.verdict == PASS
+    blessing.delete(run, blessing.BLESSED)
+    last = None if passed else blessing.hold(run, verdict.verdict, verdict.decided)
     blessing.delete(run, PAGE)
     written = {
         "verdicts": run_files.write_table(table(verdict), run, "verdicts", TABLE_FILE),
@@ -35,8 +41,7 @@ def write(run: Run, verdict: GateVerdict) -> dict[str, str]:
         "summary": blessing.write_file(run, MARKDOWN, verdict_markdown.text(verdict).encode()),
         "verdict": blessing.write_file(run, JSON, verdict.to_json().encode()),
     }
-    stays = verdict.verdict == PASS or (verdict.verdict != INVALID and blessing.is_by_hand(run))
-    mark = blessing.grant(run, "gate", verdict.decided) if stays else blessing.refuse(run)
+    mark = blessing.grant(run, GATE, verdict.decided, PASS) if passed else blessing.mark(run, last)
     return {**written, "blessing": mark}
 
 
@@ -52,11 +57,8 @@ def table(verdict: GateVerdict) -> pa.Table:
 
 
 def _storable(values: dict[str, object]) -> dict[str, object]:
-    """Halves of surrogate pairs, of a file name that is not UTF-8, as Python writes them: Parquet has none."""
-    return {
-        name: value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
-        for name, value in values.items()
-    }
+    """Names of files that are not UTF-8 as Parquet can hold them."""
+    return {name: visible_text.storable(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def read(run: Run) -> GateVerdict | None:

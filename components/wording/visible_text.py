@@ -39,3 +39,8 @@ def visible(text: str, longest: int = LONGEST_MESSAGE) -> str:
     """
     cut, note = (text[:longest], f"... ({len(text):,} characters)") if len(text) > longest else (text, "")
     return "".join(c if c.isprintable() or c in _JOINERS else ascii(c)[1:-1] for c in cut) + note
+
+
+def storable(text: str) -> str:
+    r"""The text with halves of surrogate pairs, of bytes that are no UTF-8, as Python writes them: Parquet has none."""
+    return text.encode(errors="backslashreplace").decode()

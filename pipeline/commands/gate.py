@@ -19,13 +19,14 @@ Baseline = Annotated[
 ]
 
 
-def gate(
+def gate(  # noqa: PLR0913, PLR0917 - typer's idiom
     context: typer.Context,
     config: ConfigPath,
     overrides: Overrides = None,
     run_id: Annotated[str | None, typer.Option(help="The run to judge; without it the one that finished last.")] = None,
     baseline: Baseline = None,
     bless: Annotated[str | None, typer.Option(metavar="ID", help="Bless this run by hand; nothing is judged.")] = None,
+    why: Annotated[str | None, typer.Option(metavar="TEXT", help="With --bless: the reason, which is kept.")] = None,
     verbose: Verbose = False,  # noqa: FBT002 - typer's idiom
 ) -> None:
     """Hold a finished run against its baseline and the config's checks. Flags after -- go to Beam."""
@@ -37,8 +38,10 @@ def gate(
         if bless is not None:
             if run_id is not None or baseline is not None:
                 raise ConfigError("--bless takes no --run-id and no --baseline: it blesses the run that it names")
-            _bless(settings, bless, context.obj)
+            _bless(settings, bless, why, context.obj)
             return
+        if why is not None:
+            raise ConfigError("--why is the reason of a blessing by hand: it takes --bless ID")
         verdict = _judge(config, overrides, settings, run_id, baseline, context.obj)
         page = command_lines.with_config("report", config, overrides, "--run-id", verdict.run_id, flags=context.obj)
         terminal.say(f"for a page with pictures: {page}")
@@ -115,20 +118,21 @@ def _judge(
     written = verdict_files.write(run, gated.verdict)
     verdict_console.show(terminal.console(), gated.verdict)
     terminal.say(f"wrote {written['summary'].rpartition('/')[0]}")
-    if blessed_before and not blessing.is_blessed(run):
+    if blessed_before and written["blessing"] == blessing.path(run, blessing.NOT_BLESSED):
         again = command_lines.with_config("gate", config, overrides, "--bless", run.run_id, flags=flags)
         terminal.say(f"warning: run {run.run_id} was blessed, and is not any more; to bless it again by hand: {again}")
     return gated.verdict
 
 
-def _bless(settings: "Config", run_id: str, flags: Sequence[str]) -> None:
+def _bless(settings: "Config", run_id: str, why: str | None, flags: Sequence[str]) -> None:
     from datetime import UTC, datetime
 
     from ...components.verdict import blessing
+    from ...schemas.decision import HAND
     from ..nightly import verdict as gating
 
     past, _ = gating.find_run(settings, run_id, flags)
-    path = blessing.grant(past.run, "hand", datetime.now(UTC))
+    path = blessing.grant(past.run, HAND, datetime.now(UTC), why)
     terminal.say(f"run {run_id} is blessed: {path}")
 
 

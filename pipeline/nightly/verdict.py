@@ -9,12 +9,13 @@ from typing import Any
 from ...components.gate import baselines, drift_messages, estimates, headline
 from ...components.gate import checks as gate_checks
 from ...components.gate.checks import Compared
-from ...components.runs import accounting, run_files, run_tables
+from ...components.runs import accounting, clocks, run_files, run_tables
 from ...components.runs.run_tables import FinishedRun
 from ...components.storage import filesystems
 from ...components.verdict import blessing
 from ...schemas import slices
 from ...schemas.config.config import NOT_SCORING, Config
+from ...schemas.decision import Decision
 from ...schemas.errors import ConfigError, TablesError
 from ...schemas.slices import ALL, ANY
 from ...schemas.verdict import INVALID, CheckVerdict, GateVerdict
@@ -59,7 +60,8 @@ def find_run(config: Config, run_id: str | None, flags: Sequence[str]) -> tuple[
     """A finished run, the last one without an id, and all of them.
 
     Raises:
-        TablesError: if there is none.
+        TablesError: if there is none, or an id stands under two dates. ClockError: if the last one was finished at a
+            time that is still to come, so that nobody knows whether it is the last one.
     """
     filesystems.use_options(runner_options.pipeline_options(flags))
     output = filesystems.absolute(config.output)
@@ -69,6 +71,8 @@ def find_run(config: Config, run_id: str | None, flags: Sequence[str]) -> tuple[
     if found is None:
         what = f"a finished run {run_id!r}" if run_id else "a finished run"
         raise TablesError(f"expected {what} in {output}/runs, but there is none; evaluate first")
+    if run_id is None:
+        run_tables.check_finished(found, datetime.now(UTC))
     return found, runs
 
 
@@ -91,7 +95,8 @@ def decide(
     Raises:
         ConfigError: if there are no checks.
         TablesError: if there is no such finished run, another config scored it, or the config has checks of the data
-            and these were not analyzed.
+            and these were not analyzed; or if the log of blessings is damaged.
+        ClockError: if what decides which run is the baseline is of a time that is still to come.
     """
     check_config(config)
     tonight, runs = find_run(config, run_id, flags)
@@ -100,9 +105,7 @@ def decide(
         msg = f"run {tonight.run_id!r} was scored with another config: {differs}. Gate it with the config of the run"
         raise TablesError(msg)
     kind = baseline or config.gate.baseline
-    blessed = [each.run_id for each in blessing.listed(tonight.run.output)] if kind == baselines.BLESSED else []
-    hidden = run_tables.hidden_runs(tonight.run.output, runs)
-    before, why = baselines.find(kind, tonight, runs, blessed, hidden, common=config.gate.common_samples)
+    before, why = _baseline(config, kind, tonight, runs)
     moved = drift.judge(config, tonight, before, why)
     unlike = [] if before is None else _unlike(config, tonight, before)
     found = comparison.compare(config, tonight, None if unlike else before, tell)
@@ -111,6 +114,35 @@ def decide(
     relative = bool(moved) or any(check.relative for check in config.gate.checks)
     alone = [why] if before is None and relative else []
     return Gated(tonight, _verdict(config, (tonight, before), kind, found, unlike or alone, moved))
+
+
+def _baseline(
+    config: Config, kind: str, tonight: FinishedRun, runs: Sequence[FinishedRun]
+) -> tuple[FinishedRun | None, str]:
+    """The baseline, and if there is none, why."""
+    output, now = tonight.run.output, datetime.now(UTC)
+    last = _last_blessed(tonight, now) if kind == baselines.BLESSED else None
+    hidden = run_tables.hidden_runs(output, runs)
+    blessed = [] if last is None else [last.run_id]
+    before, why = baselines.find(kind, tonight, runs, blessed, hidden, common=config.gate.common_samples, now=now)
+    if before is None and kind == baselines.BLESSED and last is None:
+        marked = [run_id for run_id in blessing.marked_alone(output) if run_id != tonight.run_id]
+        return None, "; ".join([why, *_said(baselines.no_decision(marked))])
+    return before, why
+
+
+def _last_blessed(tonight: FinishedRun, now: datetime) -> Decision | None:
+    """The decision that makes another run the baseline, None where there is none.
+
+    Raises:
+        TablesError: if the log of blessings is damaged. ClockError: if the decision is of a time still to come.
+    """
+    others = (each for each in blessing.decisions(tonight.run.output) if each.run_id != tonight.run_id)
+    last = next(others, None)
+    if last is not None:
+        what = f"decision {last.sequence} on blessings, {last.decision} for run {last.run_id!r},"
+        clocks.check(what, last.time, now, f"bless again: dicebeam gate CONFIG.yaml --bless {last.run_id}")
+    return last
 
 
 def _unlike(config: Config, tonight: FinishedRun, before: FinishedRun) -> list[str]:

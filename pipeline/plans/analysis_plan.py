@@ -16,9 +16,8 @@ from ...components.dataset.build_transform import TransformSettings
 from ...components.dataset.measure_samples import MeasureSettings
 from ...components.dataset.write_dataset import DatasetSettings
 from ...components.reading import find_shards, first_records
-from ...components.runs import analysis_files, run_files
+from ...components.runs import analysis_files, run_claims, run_files
 from ...components.runs.analysis_files import Analysis
-from ...components.runs.run_files import new_run_id
 from ...components.runs.runs_row import versions
 from ...components.runtime import gpus
 from ...components.storage import filesystems
@@ -106,9 +105,9 @@ def _run(config: Config, run_id: str | None, now: datetime) -> Analysis:
         TablesError: if the id has been analyzed already.
     """
     output = filesystems.absolute(config.output)
-    today = f"{now:%Y-%m-%d}"
     if run_id is None:
-        return Analysis(output, today, new_run_id(now))
+        run_id, date = run_claims.claim_new(output, now, "datasets")
+        return Analysis(output, date, run_id)
     before = analysis_files.find(output, run_files.check_run_id(run_id))
     if before is not None:
         msg = (
@@ -116,7 +115,7 @@ def _run(config: Config, run_id: str | None, now: datetime) -> Analysis:
             "another --run-id, or delete that folder to analyze them again"
         )
         raise TablesError(msg)
-    return Analysis(output, run_files.find_eval_date(output, run_id) or today, run_id)
+    return Analysis(output, run_claims.claim(output, run_id, now, "datasets"), run_id)
 
 
 @contextmanager

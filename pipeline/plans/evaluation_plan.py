@@ -1,5 +1,6 @@
 """From a config to the settings of every stage: all that can be refused is refused here, before a record is read."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,8 +13,7 @@ from ...components.model.fingerprints import model_fingerprint
 from ...components.model.saved_model import ScoreSettings
 from ...components.reading import find_shards
 from ...components.reading.read_samples import ReadSettings
-from ...components.runs import run_files
-from ...components.runs.run_files import new_run_id
+from ...components.runs import run_claims, run_files
 from ...components.runs.runs_row import versions
 from ...components.runtime import gpus
 from ...components.samples.write_samples import WriteSettings
@@ -94,19 +94,14 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
 def _run(config: Config, run_id: str | None, now: datetime, transform: str | None) -> run_files.Run:
     """A new run, or the one that was begun under this id."""
     output = filesystems.absolute(config.output)
-    begun = None if run_id is None else run_files.find_eval_date(output, run_files.check_run_id(run_id))
-    run = run_files.Run(
-        output,
-        begun or f"{now:%Y-%m-%d}",
-        run_id or new_run_id(now),
-        config.fingerprint,
-        model_fingerprint(config.model),
-        config.scoring,
-        transform,
-    )
-    if begun:
-        first = next(run_files.sample_paths(run))
-        run_files.check_same_run(run_files.read_shard_record(first), run, first)
+    if run_id is None:
+        run_id, date = run_claims.claim_new(output, now, "samples")
+    else:
+        date = run_claims.claim(output, run_files.check_run_id(run_id), now, "samples")
+    fingerprints = (config.fingerprint, model_fingerprint(config.model), config.scoring, transform)
+    run = run_files.Run(output, date, run_id, *fingerprints)
+    for path in itertools.islice(run_files.sample_paths(run), 1):
+        run_files.check_same_run(run_files.read_shard_record(path), run, path)
     return run
 
 

@@ -74,10 +74,10 @@ def _begun(config: Config, run_id: str) -> tuple[Run, ShardRecord]:
     """The run as its sample files have it, and what one of them says."""
     output = filesystems.absolute(config.output)
     date = run_files.find_eval_date(output, run_files.check_run_id(run_id))
-    if date is None:
+    path = next(run_files.sample_paths(run_files.Place(output, date, run_id)), None) if date else None
+    if date is None or path is None:
         msg = f"there is no run {run_id!r}: expected its sample files below {output}/samples"
         raise TablesError(msg)
-    path = next(run_files.sample_paths(run_files.Place(output, date, run_id)))
     record = run_files.read_shard_record(path)
     _check_same_scoring(config, record, run_id, path)
     _check_columns(config, path)

@@ -90,6 +90,12 @@ def test_every_table_says_what_a_row_is():
     assert tuple(tables.ROWS) == tables.TABLES == ("samples", *tables.FIXED)
 
 
+def test_blessings():
+    assert columns(tables.BLESSINGS) == {
+        "sequence": COUNT, **spelled("decision decided_by who reason", TEXT), "time": TIME,
+    }  # fmt: skip
+
+
 def test_failures():
     assert columns(tables.FAILURES) == {
         "shard": TEXT, "record": COUNT, "byte_offset": COUNT, **spelled("sample_id stage error message", TEXT)
@@ -169,7 +175,7 @@ def test_dataset_tables():
 
 def test_an_evaluation_and_an_analysis_write_no_table_of_each_other():
     assert not set(tables.OF_A_RUN) & set(tables.OF_A_DATASET)
-    assert {*tables.OF_A_RUN, "verdicts", *tables.OF_A_DATASET} == set(tables.TABLES)
+    assert {*tables.OF_A_RUN, "verdicts", "blessings", *tables.OF_A_DATASET} == set(tables.TABLES)
 
 
 def test_every_file_says_its_version_and_run():

@@ -1,10 +1,12 @@
 """Two object stores on loopback, for tests: moto's S3 and gcp-storage-emulator, both able to fail on demand."""
 
+import io
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import HTTPServer
@@ -24,6 +26,7 @@ from dicebeam.pipeline.runner import options
 
 try:
     import boto3
+    from gcp_storage_emulator.exceptions import NotFound
     from gcp_storage_emulator.handlers import buckets
     from gcp_storage_emulator.server import RequestHandler
     from gcp_storage_emulator.storage import Storage
@@ -112,14 +115,15 @@ class _Silent(WSGIRequestHandler):
 @contextmanager
 def s3() -> Iterator[Store]:
     """Moto's server, in threads of this process."""
-    inner, faults = DomainDispatcherApplication(create_backend_app), Faults()
+    inner, faults, one_by_one = DomainDispatcherApplication(create_backend_app), Faults(), threading.Lock()
 
     def application(environ: dict[str, Any], start: Any) -> Any:
         if faults.takes(environ["REQUEST_METHOD"], f"{environ['PATH_INFO']}?{environ.get('QUERY_STRING', '')}"):
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             start("503 Slow Down", [("Content-Type", "application/xml")])
             return [b"<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>"]
-        return inner(environ, start)
+        with one_by_one if "HTTP_IF_NONE_MATCH" in environ else nullcontext():  # moto looks, and writes later
+            return inner(environ, start)
 
     with served(make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Silent)) as port:
         where = {"endpoint_url": f"http://127.0.0.1:{port}", "region_name": "us-east-1"}
@@ -150,7 +154,7 @@ class _Handler(RequestHandler):
     """The emulator's, which gives tokens as well, and fails on demand."""
 
     def __init__(self, faults: Faults, storage: Storage, *args: Any) -> None:
-        self._faults = faults
+        self._faults, self._held = faults, storage
         super().__init__(storage, *args)
 
     def _answer(self, status: int, body: bytes) -> None:
@@ -167,8 +171,23 @@ class _Handler(RequestHandler):
         elif self._faults.takes(self.command, self.path):
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             self._answer(503, b'{"error": {"code": 503, "message": "We encountered an internal error."}}')
+        elif self._is_there_already():
+            self._answer(412, b'{"error": {"code": 412, "message": "conditionNotMet"}}')
         else:
             handle()
+
+    def _is_there_already(self) -> bool:
+        """Whether an upload wants to be the first of its name and is not, which the emulator does not look at."""
+        if self.command != "POST" or "ifGenerationMatch=0" not in self.path:
+            return False
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.rfile = io.BufferedReader(io.BytesIO(body))  # type: ignore[arg-type]
+        (name,) = re.findall(rb'"name": "([^"]*)"', body)
+        try:
+            self._held.get_file_obj(BUCKET, json.loads(b'"' + name + b'"'))
+        except NotFound:
+            return False
+        return True
 
     def do_GET(self) -> None:  # noqa: N802
         self._serve(super().do_GET)

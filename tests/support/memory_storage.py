@@ -22,6 +22,9 @@ def install(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
         file.seek(0)
         files[path] = file.read()
 
+    def put_if_absent(data: bytes, path: str) -> bool:
+        return files.setdefault(path, data) is data
+
     def listed(pattern: str) -> list[Stored]:
         wanted = re.compile(FileSystem.translate_pattern(pattern))
         return [Stored(path, len(data), WRITTEN) for path, data in sorted(files.items()) if wanted.match(path)]
@@ -35,6 +38,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
         files[destination] = files.pop(source)
 
     monkeypatch.setattr(object_stores, "put", put)
+    monkeypatch.setattr(object_stores, "put_if_absent", put_if_absent)
     monkeypatch.setattr(object_stores, "listed", listed)
     monkeypatch.setattr(object_stores, "opened", opened)
     monkeypatch.setattr(object_stores, "exists", files.__contains__)

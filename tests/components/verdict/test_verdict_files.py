@@ -1,7 +1,6 @@
 """Where a verdict is written, who is blessed, and that a crash blesses nobody."""
 
 import json
-import os
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,11 +11,10 @@ from junitparser import JUnitXml
 
 from dicebeam.components.runs.run_files import Run
 from dicebeam.components.storage import filesystems
-from dicebeam.components.verdict import blessing, verdict_files
+from dicebeam.components.verdict import blessing, decision_log, verdict_files
 from dicebeam.schemas import tables
 from dicebeam.schemas.errors import StorageError, TablesError
 from tests.support import verdicts
-from tests.support.memory_storage import WRITTEN
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PASSED, REGRESSED = verdicts.verdict(verdicts.check()), verdicts.verdict(verdicts.check("REGRESSED"))
@@ -38,6 +36,13 @@ def names(run):
 
 def details(run):
     return json.loads(Path(run.folder("gate"), "blessing.json").read_text())
+
+
+def rows(run):
+    """The rows of `blessings` without who and when."""
+    files = sorted(Path(run.output, "blessings").glob("eval_date=*/run_id=*/*.parquet"))
+    found = [row for file in files for row in pq.read_table(file, partitioning=None).to_pylist()]
+    return [(row["sequence"], row["decision"], row["decided_by"], row["reason"]) for row in found]
 
 
 def at(moment):
@@ -162,7 +167,7 @@ def test_a_run_that_regresses_loses_its_blessing(run):
 def test_a_run_that_passes_again_keeps_its_first_time(run):
     verdict_files.write(run, at(NOW))
     verdict_files.write(run, at(NOW + timedelta(days=1)))
-    assert details(run) == {"run_id": "n20261124", "by": "gate", "time": "2026-11-24T12:00:00+00:00"}
+    assert (details(run)["by"], details(run)["time"]) == ("gate", "2026-11-24T12:00:00+00:00")
     verdict_files.write(run, REGRESSED)
     verdict_files.write(run, at(NOW + timedelta(days=2)))
     assert details(run)["time"] == "2026-11-26T12:00:00+00:00"
@@ -170,12 +175,15 @@ def test_a_run_that_passes_again_keeps_its_first_time(run):
 
 def test_blessing_by_hand(run):
     verdict_files.write(run, REGRESSED)
-    path = blessing.grant(run, "hand", NOW.astimezone(timezone(timedelta(hours=2))))
+    path = blessing.grant(run, "hand", NOW.astimezone(timezone(timedelta(hours=2))), "looked at it")
     assert path.endswith("/BLESSED")
     assert names(run) == ["BLESSED", "blessing.json", "junit.xml", "summary.md", "verdict.json"]
-    assert details(run) == {"run_id": "n20261124", "by": "hand", "time": "2026-11-24T12:00:00+00:00"}
+    found = details(run)
+    assert found.pop("who") in (None, decision_log._who())
+    time = "2026-11-24T12:00:00+00:00"
+    assert found == {"run_id": "n20261124", "by": "hand", "time": time, "sequence": 1, "reason": "looked at it"}
     blessing.grant(run, "hand", NOW + timedelta(days=1))
-    assert details(run)["time"] == "2026-11-24T12:00:00+00:00"
+    assert (details(run)["time"], details(run)["sequence"]) == ("2026-11-25T12:00:00+00:00", 2)
 
 
 def test_a_run_that_was_never_gated_is_blessed_by_hand(run):
@@ -189,7 +197,7 @@ def test_judging_again_undoes_no_blessing_by_hand(run, name):
     blessing.grant(run, "hand", NOW)
     written = verdict_files.write(run, verdicts.verdict(verdicts.check(name)))
     assert written["blessing"].endswith("/BLESSED")
-    assert details(run) == {"run_id": "n20261124", "by": "hand", "time": "2026-11-24T12:00:00+00:00"}
+    assert (details(run)["by"], details(run)["sequence"]) == ("hand", 1)
     assert "NOT_BLESSED" not in names(run)
 
 
@@ -234,7 +242,7 @@ def prepared(folder, before):
 
 @pytest.mark.parametrize("before", [None, PASSED, REGRESSED])
 @pytest.mark.parametrize("now", [PASSED, REGRESSED])
-def test_a_crash_anywhere_leaves_no_blessing(tmp_path, monkeypatch, before, now):
+def test_a_crash_anywhere_leaves_no_blessing_of_what_has_not_passed(tmp_path, monkeypatch, before, now):
     whole = prepared(tmp_path / "whole", before)
     with monkeypatch.context() as patch:
         made = Steps(patch).made
@@ -246,9 +254,13 @@ def test_a_crash_anywhere_leaves_no_blessing(tmp_path, monkeypatch, before, now)
             Steps(patch, fail_at)
             with pytest.raises(StorageError, match="cannot be written: No space left"):
                 verdict_files.write(run, now)
-        assert blessing.listed(run.output) == []
+        if blessing.listed(run.output):
+            assert now == PASSED
+            assert before == PASSED or verdict_files.read(run) == PASSED
+        assert not Path(run.folder("gate"), "BLESSED").exists() or blessing.is_blessed(run)
         verdict_files.write(run, now)
         assert names(run) == names(whole)
+        assert rows(run) == rows(whole)
 
 
 def test_a_blessing_that_cannot_be_withdrawn_is_an_error_before_anything_is_written(run, monkeypatch):
@@ -274,53 +286,39 @@ def test_never_both(tmp_path, monkeypatch):
     assert {"BLESSED", "NOT_BLESSED"} not in seen
 
 
-def test_blessings_are_the_last_blessed_first(tmp_path):
+def test_blessings_are_the_last_decided_first_whatever_the_clocks_say(tmp_path):
     for run_id, date, hours in (("a", "2026-11-22", 1), ("b", "2026-11-21", 3), ("c", "2026-11-23", 2)):
         verdict_files.write(run_of(tmp_path, run_id, date), at(NOW + timedelta(hours=hours)))
     verdict_files.write(run_of(tmp_path, "d"), REGRESSED)
     output = str(tmp_path / "out")
     assert blessing.listed(output + "/") == blessing.listed(output)
     assert [found[:2] for found in blessing.listed(output)] == [
-        ("b", "2026-11-21"), ("c", "2026-11-23"), ("a", "2026-11-22"),
+        ("c", "2026-11-23"), ("b", "2026-11-21"), ("a", "2026-11-22"),
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", [None, "", "{}", "[]", '{"time": 3}', '{"time": "soon"}', "\x80"])
-def test_without_its_details_a_blessing_is_as_old_as_its_file(run, text):
-    mark = Path(verdict_files.write(run, PASSED)["blessing"])
-    mark.with_name("blessing.json").unlink()
-    if text is not None:
-        mark.with_name("blessing.json").write_text(text, encoding="latin-1")
-    os.utime(mark, (NOW.timestamp(), NOW.timestamp()))
-    assert blessing.listed(run.output) == [("n20261124", "2026-11-24", NOW)]
+def test_a_mark_without_a_decision_is_no_blessing(run):
+    blessing.write_file(run, "BLESSED", b"")
+    assert blessing.listed(run.output) == []
+    assert not blessing.is_blessed(run)
+    assert blessing.marked_alone(run.output) == [run.run_id]
+    blessing.grant(run, "hand", NOW)
+    assert blessing.marked_alone(run.output) == []
 
 
 def test_no_blessings(tmp_path):
     assert blessing.listed(str(tmp_path / "nothing")) == []
 
 
-def test_a_blessing_whose_time_has_no_zone_is_in_utc(run):
-    mark = Path(verdict_files.write(run, PASSED)["blessing"])
-    mark.with_name("blessing.json").write_text('{"time": "2026-11-24T12:00:00"}')
-    assert blessing.listed(run.output)[0].time == NOW
-
-
 def test_a_verdict_in_an_object_store(remote):
     run = Run("gs://bucket/out", "2026-11-24", "n1", "c", "m")
     assert verdict_files.read(run) is None
     written = verdict_files.write(run, at(NOW))
-    assert set(remote) == {*written.values(), f"{run.folder('gate')}/blessing.json"}
+    entry, row = f"{run.output}/blessings/_log/00000001.json", f"{run.folder('blessings')}/00000001.parquet"
+    assert set(remote) == {*written.values(), f"{run.folder('gate')}/blessing.json", entry, row}
     assert verdict_files.read(run) == at(NOW)
     assert blessing.listed(run.output) == [("n1", "2026-11-24", NOW)]
     verdict_files.write(run, REGRESSED)
     assert blessing.listed(run.output) == []
-    assert not any(path.endswith("/BLESSED") or "blessing" in path or ".tmp" in path for path in remote)
-
-
-@pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
-def test_the_time_of_a_blessing_in_an_object_store_without_details(remote):
-    run = Run("gs://bucket/[out]*", "2026-11-24", "n1", "c", "m")
-    blessing.grant(run, "hand", NOW)
-    del remote[f"{run.folder('gate')}/blessing.json"]
-    written = datetime.fromtimestamp(WRITTEN, UTC)
-    assert blessing.listed(run.output) == [("n1", "2026-11-24", written)]
+    assert not any(path.endswith(("/BLESSED", "/blessing.json", ".tmp")) for path in remote)
+    assert len([path for path in remote if "/_log/" in path]) == 2
