@@ -15,8 +15,8 @@ from .errors import ConfigError
 SCHEMA_VERSION = "1"
 SUMMARY_VERSION = 2
 """The version of the formulas behind `classes`, `slices` and `replicates`. Tables that others made are not compared:
-the samples are read again. 2: the foreground is a mean over the classes that are true in some sample, in every replicate
-the same ones; clusters are counted for each class."""
+the samples are read again. 2: the foreground is a mean over the classes that are true in some sample, in every
+replicate the same ones; clusters are counted for each class."""
 OF_A_RUN = ("samples", "classes", "slices", "histograms", "replicates", "failures", "runs")
 """The tables that an evaluation writes."""
 OF_A_DATASET = tuple(datasets.FIXED)

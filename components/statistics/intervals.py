@@ -7,7 +7,7 @@ to the third moment, which shows at few samples, and where the others hardly var
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from . import spread
 from .spread import CONFIDENCE
@@ -36,7 +36,7 @@ def interval(
     values, lost = np.asarray(values, np.float64), np.nan_to_num(np.asarray(lost, np.float64))
     variance, third = spread.moments(replicates, degrees)
     more, more_third = variance + (lost**2).sum(axis=-1), third - (lost**3).sum(axis=-1)
-    t = stats.t.ppf((1 + CONFIDENCE) / 2, np.maximum(degrees, 1))
+    t = special.stdtrit(np.maximum(degrees, 1), (1 + CONFIDENCE) / 2)
     below = spread.reach(t, more, -spread.slope(more, more_third))
     falling = spread.slope(variance, third)
     above = spread.reach(t, variance, np.where(falling < 0, np.asarray(trust) * falling, falling))

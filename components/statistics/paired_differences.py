@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from . import spread, tolerance
 from .spread import CONFIDENCE
@@ -45,7 +45,7 @@ class Difference:
     @property
     def interval(self) -> tuple[float, float]:
         """Value - reach below, value + reach above."""
-        t, variance = float(stats.t.ppf((1 + CONFIDENCE) / 2, self.degrees)), self.standard_error**2
+        t, variance = float(special.stdtrit(self.degrees, (1 + CONFIDENCE) / 2)), self.standard_error**2
         below, above = (float(spread.reach(t, variance, max(0.0, sign * self.slope))) for sign in (-1, 1))
         return self.value - below, self.value + above
 
@@ -59,7 +59,7 @@ class Difference:
             return 1.0
         inward = max(0.0, -np.sign(self.value) * self.slope)
         error = np.sqrt(self.standard_error**2 + inward * abs(self.value))
-        seen = 2 * stats.t.sf(abs(self.value) / error, self.degrees) if error > 0 else 0.0
+        seen = 2 * special.stdtr(self.degrees, -abs(self.value) / error) if error > 0 else 0.0
         unseen = np.exp(-abs(self.value) / self.lost) if self.lost > 0 else 0.0
         return float(max(seen, unseen))
 
@@ -132,7 +132,7 @@ def minimum_detectable(found: Difference, margin: float, family: int, room: floa
     where that is more than `room`, the most that the metric can change for the worse: then no change, however large,
     would be found.
     """
-    significant, likely = stats.t.ppf([1 - ALPHA / 2 / family, POWER], found.degrees)
+    significant, likely = special.stdtrit(found.degrees, [1 - ALPHA / 2 / family, POWER])
     hidden = found.lost * np.log(family / ALPHA)
     least = float(max(margin, significant * found.standard_error, hidden) + likely * found.standard_error)
     return least if least <= room else None
