@@ -9,7 +9,7 @@ from typing import Any
 from ...components.gate import baselines, drift_messages, estimates, headline
 from ...components.gate import checks as gate_checks
 from ...components.gate.checks import Compared
-from ...components.runs import accounting, run_files, run_tables
+from ...components.runs import accounting, latest_run, run_files, run_tables
 from ...components.runs.run_tables import FinishedRun
 from ...components.storage import filesystems
 from ...components.verdict import blessing
@@ -56,16 +56,19 @@ def check_config(config: Config) -> None:
 
 
 def find_run(config: Config, run_id: str | None, flags: Sequence[str]) -> tuple[FinishedRun, list[FinishedRun]]:
-    """A finished run, the last one without an id, and all of them.
+    """A finished run, without an id the last one of status done, and all of them.
 
     Raises:
-        TablesError: if there is none.
+        TablesError: if there is none, or if the last one's row is not there now.
     """
     filesystems.use_options(runner_options.pipeline_options(flags))
     output = filesystems.absolute(config.output)
     runs = run_tables.finished_runs(output)
-    wanted = None if run_id is None else run_files.check_run_id(run_id)
-    found = next((past for past in runs if wanted in (None, past.run_id)), None)
+    if run_id is None:
+        found = latest_run.latest(runs, run_tables.hidden_runs(output, runs))
+    else:
+        wanted = run_files.check_run_id(run_id)
+        found = next((past for past in runs if past.run_id == wanted), None)
     if found is None:
         what = f"a finished run {run_id!r}" if run_id else "a finished run"
         raise TablesError(f"expected {what} in {output}/runs, but there is none; evaluate first")
@@ -83,10 +86,10 @@ def decide(
 
     Args:
         config: with the gate's checks.
-        run_id: of the run, None for the one that finished last.
+        run_id: of the run, None for the one of status done that finished last; what finished later is said.
         baseline: `blessed`, `previous` or a run id, in place of the config's.
         flags: Beam's, of which storage options are used.
-        tell: is told of long work.
+        tell: is told of long work, and of runs that finished later than the one that is judged.
 
     Raises:
         ConfigError: if there are no checks.
@@ -95,6 +98,9 @@ def decide(
     """
     check_config(config)
     tonight, runs = find_run(config, run_id, flags)
+    passed_over = _said(latest_run.passed_over(tonight, runs) if run_id is None else None)
+    for line in passed_over:
+        tell(line)
     if config.fingerprint != tonight.row["config_fingerprint"]:
         differs = baselines.difference(tonight.row["config"], config.model_dump_json(), NOT_SCORING)
         msg = f"run {tonight.run_id!r} was scored with another config: {differs}. Gate it with the config of the run"
@@ -110,7 +116,8 @@ def decide(
         unlike = [found.unlike]
     relative = bool(moved) or any(check.relative for check in config.gate.checks)
     alone = [why] if before is None and relative else []
-    return Gated(tonight, _verdict(config, (tonight, before), kind, found, unlike or alone, moved))
+    decided = _verdict(config, (tonight, before), kind, found, unlike or alone, moved)
+    return Gated(tonight, replace(decided, reasons=(*decided.reasons, *passed_over)))
 
 
 def _unlike(config: Config, tonight: FinishedRun, before: FinishedRun) -> list[str]:

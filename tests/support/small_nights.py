@@ -14,7 +14,7 @@ def sample(record, dice):
 
 
 def night(output, order, status, dice, config="c", run_id=None):
-    """The run `n<order>`, or of another id, whose class car has this Dice over two samples; None for a class that is not there."""
+    """The run `n<order>` (or another id), whose class car has this Dice in both samples, None where it is absent."""
     run = run_files.Run(str(output), f"2026-11-{order:02}", run_id or f"n{order}", config, "m")
     at = datetime(2026, 11, order, 3, tzinfo=UTC)
     row = {"slice": "all", "class_id": 1, "class_name": "car", "n_samples": 2, "dice_mean": dice}

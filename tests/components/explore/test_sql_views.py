@@ -163,8 +163,9 @@ def test_the_file_can_be_read_into_any_duckdb_as_its_first_lines_say(nights):
         assert connection.execute(sql).fetchall() == query.query(nights[0], sql).rows
 
 
-IDS = [("20260101", "20260102"), ("2026-01-01", "2026-01-02"), ("1", "02"), ("1e3", "2e3"), ("007", "7"), ("0.5", "1.5"),
-       ("true", "false"), ("2026-01-01 00:00:00", "2026-01-02 00:00:00"), ("12:00:00", "13:00:00")]  # fmt: skip
+IDS = [("20260101", "20260102"), ("2026-01-01", "2026-01-02"), ("1", "02"), ("1e3", "2e3"), ("007", "7"),
+       ("0.5", "1.5"), ("true", "false"), ("2026-01-01 00:00:00", "2026-01-02 00:00:00"),
+       ("12:00:00", "13:00:00")]  # fmt: skip
 
 
 @pytest.mark.parametrize("ids", IDS)
