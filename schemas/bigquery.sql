@@ -128,8 +128,9 @@ OPTIONS (
   uris = ['gs://BUCKET/OUTPUT/datasets/*.parquet']
 );
 
--- finished_runs: one row for each finished run, with the run of the same config that finished before it
--- previous_run_id is NULL for the first run of a config.
+-- finished_runs: one row for each finished run, with its status, and the run of the same config and status done before it
+-- Failures over the budget, or nothing scored, make a status that is not done. previous_run_id is NULL for the first run
+-- of a config.
 CREATE OR REPLACE VIEW `PROJECT.DATASET.finished_runs` AS
 SELECT
   run_id,
@@ -144,12 +145,14 @@ SELECT
   failed,
   started,
   finished,
-  lag(run_id) OVER (PARTITION BY config_fingerprint ORDER BY finished, run_id) AS previous_run_id
+  last_value(CASE WHEN status = 'done' THEN run_id END IGNORE NULLS) OVER (
+    PARTITION BY config_fingerprint ORDER BY finished, run_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+  ) AS previous_run_id
 FROM `PROJECT.DATASET.runs`;
 
--- latest_run: one row, the run that finished last
+-- latest_run: one row, the run of status done that finished last; no row where none is done
 CREATE OR REPLACE VIEW `PROJECT.DATASET.latest_run` AS
-SELECT * FROM `PROJECT.DATASET.finished_runs` ORDER BY finished DESC, run_id DESC LIMIT 1;
+SELECT * FROM `PROJECT.DATASET.finished_runs` WHERE status = 'done' ORDER BY finished DESC, run_id DESC LIMIT 1;
 
 -- latest_classes: one row for each class of the latest run, over all of its samples
 CREATE OR REPLACE VIEW `PROJECT.DATASET.latest_classes` AS
@@ -157,11 +160,13 @@ SELECT * FROM `PROJECT.DATASET.classes`
 WHERE run_id = (SELECT run_id FROM `PROJECT.DATASET.latest_run`) AND slice = 'all';
 
 -- class_history: one row for each finished run, slice and class, with the change since the same config's run before
--- dice_mean_change is NULL for the first run that has the slice and class.
+-- The run before is the last one of status done that has the slice and class. dice_mean_change is NULL where there is
+-- none, or where one of the two has no Dice, which -1 stands for below.
 CREATE OR REPLACE VIEW `PROJECT.DATASET.class_history` AS
 SELECT
   r.eval_date,
   r.run_id,
+  r.status,
   r.finished,
   r.config_fingerprint,
   c.slice,
@@ -176,9 +181,10 @@ SELECT
   c.dice_p50,
   c.dice_pooled,
   c.iou_mean,
-  c.dice_mean - lag(c.dice_mean) OVER (
-    PARTITION BY r.config_fingerprint, c.slice, c.class_name ORDER BY r.finished, r.run_id
-  ) AS dice_mean_change
+  c.dice_mean - nullif(last_value(CASE WHEN r.status = 'done' THEN coalesce(c.dice_mean, -1) END IGNORE NULLS) OVER (
+    PARTITION BY r.config_fingerprint, c.slice, c.class_name
+    ORDER BY r.finished, r.run_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+  ), -1) AS dice_mean_change
 FROM `PROJECT.DATASET.classes` AS c
 JOIN `PROJECT.DATASET.finished_runs` AS r ON c.run_id = r.run_id;
 

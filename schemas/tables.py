@@ -75,6 +75,12 @@ _SAMPLES_TAIL = [
     ("soft_dice", pa.float64()),
 ]
 RESERVED = {name for name, _ in _SAMPLES_HEAD + _SAMPLES_TAIL} | {"eval_date", "run_id"}
+"""The columns of `samples` that are no slice feature's, and its partition keys."""
+OF_THE_VIEWS = {
+    *("worst_rank", "same_id", "baseline_run_id", "baseline_state", "baseline_dice", "baseline_iou"),
+    *("baseline_true_positives", "baseline_false_positives", "baseline_false_negatives", "dice_change", "iou_change"),
+}
+"""What the views of views.sql add to the columns of `samples`; a slice feature of such a name would be lost there."""
 
 CLASSES = pa.schema(
     [
@@ -197,10 +203,11 @@ def slice_columns(features: Sequence[str]) -> list[str]:
     """The columns of the slice features, in order.
 
     Raises:
-        ConfigError: if two features, or a feature and a fixed column, would share a column. SQL column
-            names know no case, so neither does the comparison.
+        ConfigError: if two features, or a feature and a fixed column or one of a view, would share a column. SQL
+            column names know no case, so neither does the comparison.
     """
     taken = {name.lower(): f"the column {name!r}" for name in RESERVED}
+    taken |= dict.fromkeys(OF_THE_VIEWS, "a view over the samples")
     columns = []
     for feature in features:
         column = slice_column(feature)

@@ -1,11 +1,13 @@
 -- Views over the tables, in DuckDB's SQL; schemas/bigquery.sql has the same ones for BigQuery.
 --
 -- `dicebeam query OUTPUT` has them ready. A DuckDB of your own needs a view of each table first, as
---   CREATE VIEW runs AS FROM read_parquet('OUTPUT/runs/*/*/*.parquet', hive_partitioning = true, union_by_name = true);
+--   CREATE VIEW runs AS FROM read_parquet('OUTPUT/runs/*/*/*.parquet', hive_partitioning = true, hive_types = {'eval_date': DATE, 'run_id': VARCHAR}, union_by_name = true);
+-- Without hive_types DuckDB makes a number of a run id such as 20260101, and a date of 2026-01-01, and joins break.
 -- Runs that are not finished, which have no row in `runs`, are in none of these views.
 
--- finished_runs: one row for each finished run, with the run of the same config that finished before it
--- previous_run_id is NULL for the first run of a config.
+-- finished_runs: one row for each finished run, with its status, and the run of the same config and status done before it
+-- Failures over the budget, or nothing scored, make a status that is not done. previous_run_id is NULL for the first run
+-- of a config.
 CREATE OR REPLACE VIEW finished_runs AS
 SELECT
   run_id,
@@ -20,12 +22,14 @@ SELECT
   failed,
   started,
   finished,
-  lag(run_id) OVER (PARTITION BY config_fingerprint ORDER BY finished, run_id) AS previous_run_id
+  last_value(CASE WHEN status = 'done' THEN run_id END IGNORE NULLS) OVER (
+    PARTITION BY config_fingerprint ORDER BY finished, run_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+  ) AS previous_run_id
 FROM runs;
 
--- latest_run: one row, the run that finished last
+-- latest_run: one row, the run of status done that finished last; no row where none is done
 CREATE OR REPLACE VIEW latest_run AS
-SELECT * FROM finished_runs ORDER BY finished DESC, run_id DESC LIMIT 1;
+SELECT * FROM finished_runs WHERE status = 'done' ORDER BY finished DESC, run_id DESC LIMIT 1;
 
 -- latest_classes: one row for each class of the latest run, over all of its samples
 CREATE OR REPLACE VIEW latest_classes AS
@@ -33,11 +37,13 @@ SELECT * FROM classes
 WHERE run_id = (SELECT run_id FROM latest_run) AND slice = 'all';
 
 -- class_history: one row for each finished run, slice and class, with the change since the same config's run before
--- dice_mean_change is NULL for the first run that has the slice and class.
+-- The run before is the last one of status done that has the slice and class. dice_mean_change is NULL where there is
+-- none, or where one of the two has no Dice, which -1 stands for below.
 CREATE OR REPLACE VIEW class_history AS
 SELECT
   r.eval_date,
   r.run_id,
+  r.status,
   r.finished,
   r.config_fingerprint,
   c.slice,
@@ -52,9 +58,10 @@ SELECT
   c.dice_p50,
   c.dice_pooled,
   c.iou_mean,
-  c.dice_mean - lag(c.dice_mean) OVER (
-    PARTITION BY r.config_fingerprint, c.slice, c.class_name ORDER BY r.finished, r.run_id
-  ) AS dice_mean_change
+  c.dice_mean - nullif(last_value(CASE WHEN r.status = 'done' THEN coalesce(c.dice_mean, -1) END IGNORE NULLS) OVER (
+    PARTITION BY r.config_fingerprint, c.slice, c.class_name
+    ORDER BY r.finished, r.run_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+  ), -1) AS dice_mean_change
 FROM classes AS c
 JOIN finished_runs AS r ON c.run_id = r.run_id;
 

@@ -64,9 +64,12 @@ def of_image(image: NDArray[Any]) -> list[ChannelSums]:
 
 def _of_numbers(channel: NDArray[Any]) -> ChannelSums:
     numbers = channel.astype(np.float64)
-    mean = float(numbers.mean())
-    apart = numbers - mean
-    moments = Moments(numbers.size, mean, float(apart @ apart), float(numbers.min()), float(numbers.max()))
+    low, high = float(numbers.min()), float(numbers.max())
+    with np.errstate(over="ignore"):  # squares beyond the largest double are infinite, and so is the deviation
+        mean = float(numbers.mean())
+        mean = mean if math.isfinite(mean) else float((numbers / numbers.size).sum())
+        apart = numbers - mean
+        moments = _moments(numbers.size, mean, float(apart @ apart), low, high)
     keys = value_counts.of_integers(value_counts.float_keys(numbers))
     return ChannelSums(1, value_counts.nothing(), keys, moments)
 
@@ -86,10 +89,24 @@ def _joined(parts: Sequence[Moments]) -> Moments:
     parts = [part for part in parts if part.n]
     if len(parts) < 2:  # noqa: PLR2004
         return parts[0] if parts else Moments()
-    n = sum(part.n for part in parts)
-    mean = math.fsum(part.mean * (part.n / n) for part in parts)
-    squares = math.fsum(value for part in parts for value in (part.squares, part.n * (part.mean - mean) ** 2))
-    return Moments(n, mean, squares, min(part.low for part in parts), max(part.high for part in parts))
+    n, low, high = sum(part.n for part in parts), min(part.low for part in parts), max(part.high for part in parts)
+    mean = _sum([part.mean * (part.n / n) for part in parts])
+    gaps = [part.mean - mean for part in parts]
+    between = [part.n * (gap * gap) for part, gap in zip(parts, gaps, strict=True)]
+    return _moments(n, mean, _sum([*(part.squares for part in parts), *between]), low, high)
+
+
+def _moments(n: int, mean: float, squares: float, low: float, high: float) -> Moments:
+    """Moments without what rounding leaves: a constant is its own mean and has no deviation, and no mean is outside."""
+    return Moments(n, min(max(mean, low), high), 0.0 if low == high else squares, low, high)
+
+
+def _sum(numbers: Sequence[float]) -> float:
+    """Their exact sum, rounded once; infinite where it is beyond the largest double."""
+    try:
+        return math.fsum(numbers)
+    except OverflowError:
+        return sum(numbers)
 
 
 def statistics(sums: ChannelSums) -> ChannelStatistics | None:
@@ -104,8 +121,6 @@ def statistics(sums: ChannelSums) -> ChannelStatistics | None:
     if not parts:
         return None
     whole = _joined(parts)
-    if whole.low == whole.high:  # a constant has no deviation, whatever its merged sums leave in the last bits
-        whole = Moments(whole.n, whole.low, 0.0, whole.low, whole.high)
     quantiles = _quantiles(sums)
     within = tuple(min(max(value, whole.low), whole.high) for value in quantiles)
     return ChannelStatistics(
@@ -118,7 +133,7 @@ def _exact_moments(counts: ValueCounts) -> Moments:
     n, total = counts.total, sum(v * c for v, c in zip(values, times, strict=True))
     squares = sum(v * v * c for v, c in zip(values, times, strict=True))
     apart = Fraction(n * squares - total * total, n)
-    return Moments(n, float(Fraction(total, n)), float(apart), float(values[0]), float(values[-1]))
+    return _moments(n, float(Fraction(total, n)), float(apart), float(values[0]), float(values[-1]))
 
 
 def _quantiles(sums: ChannelSums) -> list[float]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from ...schemas import partitions, tables
 from ...schemas.errors import ConfigError, TablesError
 from ..storage import filesystems
-from . import sql_views
+from . import castings, sql_views
 
 BATCH_ROWS = 10_000
 VIEWS = """
@@ -50,11 +50,13 @@ def query(output: str, sql: str, *, allow_files: bool = False) -> Result:
 def reading(output: str, sql: str, *, allow_files: bool = False) -> Iterator[pa.RecordBatchReader]:
     """The rows of a statement as `query` takes it, in batches that are made as they are read.
 
+    What Arrow would change is text, as `castings` has it.
+
     Raises:
         TablesError: if there are no tables. ConfigError: if the statement is wrong, also inside the block.
     """
     with _asking(output, sql, allow_files=allow_files) as connection:
-        rows = connection.sql(sql).to_arrow_reader(BATCH_ROWS)
+        rows = castings.exact(connection.sql(sql)).to_arrow_reader(BATCH_ROWS)
         yield pa.RecordBatchReader.from_batches(rows.schema, _batches(rows))
 
 

@@ -1,8 +1,9 @@
 """The rows of a query as CSV, JSON or Parquet: exact, and a batch at a time.
 
 CSV: a header, NULL is an empty field and an empty text is `""`. JSON: an array of objects, one a line. Both write
-numbers with every digit, times as in ISO 8601, bytes as hexadecimal digits. NaN and infinities, which JSON has no
-numbers for, are the texts NaN, Infinity and -Infinity there.
+numbers with every digit, times as in ISO 8601, bytes as hexadecimal digits. Dates and times outside of the years 1 to
+9999 are DuckDB's text, as in `infinity` and `0044-03-15 (BC)`. NaN and infinities, which JSON has no numbers for, are
+the texts NaN, Infinity and -Infinity there.
 """
 
 import json
@@ -18,6 +19,7 @@ import pyarrow as pa
 
 from ...schemas.errors import ConfigError
 from ..storage import filesystems, parquet_files
+from . import arrow_values
 
 Format = Literal["table", "csv", "json", "parquet"]
 EXACT_DIGITS = 15
@@ -118,7 +120,7 @@ def _json(names: list[str], batches: Iterable[list[list[Any]]]) -> Iterator[str]
 
 
 def _plain_rows(batch: pa.RecordBatch) -> list[list[Any]]:
-    columns = [[_plain(value) for value in column.to_pylist()] for column in batch.columns]
+    columns = [[_plain(value) for value in arrow_values.values(column)] for column in batch.columns]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
@@ -136,8 +138,6 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911, ANN401 - one line for each kind
         return value.hex()
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, pa.MonthDayNano):
-        return f"P{value.months}M{value.days}DT{Decimal(value.nanoseconds).scaleb(-9).normalize():f}S"
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else str(value)
 
 
@@ -155,7 +155,8 @@ def _parquet(reader: pa.RecordBatchReader, file: Any) -> int:  # noqa: ANN401
             for group in parquet_files.in_groups(pa.Table.from_batches([batch]) for batch in reader):
                 writer.write_table(group)
                 count += group.num_rows
-    except pa.ArrowNotImplementedError as error:
-        msg = f"Parquet has no such type; cast the column, as in CAST(x AS VARCHAR): {error}"
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+        what = "type" if isinstance(error, pa.ArrowNotImplementedError) else "value"
+        msg = f"Parquet has no such {what}; cast the column, as in CAST(x AS VARCHAR): {error}"
         raise ConfigError(msg) from error
     return count

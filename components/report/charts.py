@@ -9,6 +9,7 @@ from math import ceil, floor
 from markupsafe import Markup, escape
 
 from ...schemas.verdict import DRIFTED, INCONCLUSIVE, INVALID, NO_BASELINE, OUT_OF_BOUNDS, PASS, REGRESSED
+from ..runs.accounting import DONE
 from .report_lines import Compared
 from .trend import Point
 
@@ -73,6 +74,7 @@ def _night(point: Point, at: float, y: _Scale, *, last: bool, is_baseline: bool)
     height = y(point.value)
     title = f"{point.run_id}, {point.finished:%Y-%m-%d %H:%M} UTC: {point.value:.4f}, {point.verdict or 'not gated'}"
     title += "" if point.comparable else ", of another config"
+    title += "" if point.status == DONE else f", status {point.status}"
     shape, css = (_SHAPES.get(point.verdict or "", _NOT_GATED), style_of(point.verdict))
     if not point.comparable:
         shape, css = "M-4 -4l8 8M4 -4l-8 8", "other"

@@ -36,7 +36,7 @@ class Card:
     """A sample with what could be drawn of it.
 
     image: a data: address, None where nothing could be read. width, height: of the mask, which `paths` are in.
-    near: x, y, width and height of the part that has the class, in the picture's proportions.
+    near: x, y, width and height of the part in which the class is true or predicted, in the picture's proportions.
     paths: outlines by layer: truth, ignored, before, now; layers that could not be made are not there.
     notes: what is to be said of the picture, why it is missing first.
     """
@@ -94,7 +94,10 @@ def _drawn(shown: ShownSample, image: NDArray[Any], layers: dict[str, NDArray[np
 
 
 def _near(layers: dict[str, NDArray[np.bool_]], height: int, width: int) -> tuple[int, ...]:
-    """The smallest part in the picture's proportions that has all of the class and some room; the whole for none."""
+    """The smallest part, in the picture's proportions, with every pixel of the class, true or predicted, and some room.
+
+    The whole where there are none.
+    """
     seen = np.logical_or.reduce([mask for name, mask in layers.items() if name != _IGNORED])
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     if not len(rows):

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from ...schemas.slices import ALL
-from ...schemas.verdict import PASS, RULES, GateVerdict, Headline
+from ...schemas.verdict import PASS, RULES, USUAL_RULE, GateVerdict, Headline
 from ..runs import run_tables
 from ..runs.run_tables import FinishedRun
 from . import report_lines, trend
@@ -77,7 +77,7 @@ def collect(
     shown = slices[: report_lines.MAX_SLICES]
     lines, n_lines = report_lines.class_lines(past, baseline, checks, [line.slice for line in shown])
     histograms = _histograms(past, baseline, [line.name for line in lines if line.slice == ALL])
-    headline = verdict.headline if verdict else _headline(lines, foreground)
+    headline = verdict.headline if verdict else _headline(past, shown, foreground)
     notes = () if baseline or not wanted else (f"The tables of the baseline {wanted} are not there any more.",)
     return ReportData(
         past=past,
@@ -97,15 +97,18 @@ def collect(
     )
 
 
-def _headline(lines: Sequence[ClassLine], foreground: Sequence[str]) -> tuple[Headline, ...]:
-    """The mean of the foreground under each rule, from the classes' own means; its verdict says nothing."""
-    chosen = [line for line in lines if line.slice == ALL and line.name in foreground]
-    found = []
+def _headline(past: FinishedRun, slices: Sequence[SliceLine], foreground: Sequence[str]) -> tuple[Headline, ...]:
+    """The mean of the foreground under each rule; its verdict says nothing.
+
+    Under the tables' own rule it is the value of `slices`, under the others the mean of all foreground classes, however
+    few of them the page shows.
+    """
+    chosen = [line for line in report_lines.every_class(past) if line.name in foreground]
+    means = {USUAL_RULE: next((line.dice.value for line in slices if line.slice == ALL), None)}
     for rule in RULES:
         values = [value for value in (line.under(rule) for line in chosen) if value is not None]
-        mean = sum(values) / len(values) if values else None
-        found.append(Headline(rule, PASS, mean, None, None, None, None))
-    return tuple(found)
+        means.setdefault(rule, sum(values) / len(values) if values else None)
+    return tuple(Headline(rule, PASS, means[rule], None, None, None, None) for rule in RULES)
 
 
 def _histograms(past: FinishedRun, baseline: FinishedRun | None, names: Sequence[str]) -> list[Histogram]:

@@ -109,6 +109,11 @@ def class_lines(
     return ordered[:MAX_LINES], len(of_all)
 
 
+def every_class(past: FinishedRun) -> list[ClassLine]:
+    """All classes of a run over all of its samples, without a baseline: none is cut."""
+    return [_class_line(row, _compared(row, None, None), None) for row in _rows(past, "classes", [ALL])]
+
+
 def _rows(past: FinishedRun, table: str, slices: Sequence[str] | None = None) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = run_tables.read(past.run, table, slices).to_pylist()
     return rows

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from ...schemas.slices import ALL
 from ..runs import run_tables
+from ..runs.accounting import DONE
 from ..runs.run_tables import FinishedRun
 
 NIGHTS = 30
@@ -19,6 +20,7 @@ class Point:
     """A finished run: the foreground's mean Dice with its 95 % interval, None where it has none.
 
     verdict: the gate's, None where the run was not gated. comparable: of the same config as the page's run.
+    status: of the run; one that is not done is in the trend, and no run's baseline.
     """
 
     run_id: str
@@ -29,6 +31,7 @@ class Point:
     verdict: str | None
     comparable: bool
     model: str | None
+    status: str = DONE
 
 
 def points(past: FinishedRun, runs: Sequence[FinishedRun], nights: int = NIGHTS) -> tuple[Point, ...]:
@@ -59,4 +62,5 @@ def _point(run: FinishedRun, config: str | None) -> Point:
         verdicts[0] if verdicts else None,
         run.row["config_fingerprint"] == config,
         run.row["model"],
+        run.row["status"],
     )

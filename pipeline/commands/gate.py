@@ -23,7 +23,9 @@ def gate(  # noqa: PLR0913, PLR0917 - typer's idiom
     context: typer.Context,
     config: ConfigPath,
     overrides: Overrides = None,
-    run_id: Annotated[str | None, typer.Option(help="The run to judge; without it the one that finished last.")] = None,
+    run_id: Annotated[
+        str | None, typer.Option(help="The run to judge; without it the last one of status done.")
+    ] = None,
     baseline: Baseline = None,
     bless: Annotated[str | None, typer.Option(metavar="ID", help="Bless this run by hand; nothing is judged.")] = None,
     why: Annotated[str | None, typer.Option(metavar="TEXT", help="With --bless: the reason, which is kept.")] = None,

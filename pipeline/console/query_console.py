@@ -11,7 +11,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
 
-from ...components.explore import query, query_output
+from ...components.explore import arrow_values, query, query_output
 from ...components.wording.visible_text import LONGEST, escaped
 from . import run_console
 
@@ -58,7 +58,7 @@ def _show(reader: pa.RecordBatchReader, console: Console, say: Callable[[str], N
     """The first rows as a table; what is left out is said."""
     rows: list[tuple[object, ...]] = []
     for batch in reader:
-        rows += zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        rows += zip(*map(arrow_values.values, batch.columns), strict=True)
         if len(rows) > ROWS_SHOWN:
             break
     longest = LONGEST if console.is_terminal else console.width

@@ -9,7 +9,7 @@ from typing import Any
 from ...components.gate import baselines, drift_messages, estimates, headline
 from ...components.gate import checks as gate_checks
 from ...components.gate.checks import Compared
-from ...components.runs import accounting, clocks, run_files, run_tables
+from ...components.runs import accounting, clocks, latest_run, run_files, run_tables
 from ...components.runs.run_tables import FinishedRun
 from ...components.storage import filesystems
 from ...components.verdict import blessing
@@ -57,17 +57,21 @@ def check_config(config: Config) -> None:
 
 
 def find_run(config: Config, run_id: str | None, flags: Sequence[str]) -> tuple[FinishedRun, list[FinishedRun]]:
-    """A finished run, the last one without an id, and all of them.
+    """A finished run, without an id the last one of status done, and all of them.
 
     Raises:
-        TablesError: if there is none, or an id stands under two dates. ClockError: if the last one was finished at a
-            time that is still to come, so that nobody knows whether it is the last one.
+        TablesError: if there is none, if the last one's row is not there now, or if an id stands under two dates.
+        ClockError: if the last one was finished at a time that is still to come, so that nobody knows whether it is the
+            last one.
     """
     filesystems.use_options(runner_options.pipeline_options(flags))
     output = filesystems.absolute(config.output)
     runs = run_tables.finished_runs(output)
-    wanted = None if run_id is None else run_files.check_run_id(run_id)
-    found = next((past for past in runs if wanted in (None, past.run_id)), None)
+    if run_id is None:
+        found = latest_run.latest(runs, run_tables.hidden_runs(output, runs))
+    else:
+        wanted = run_files.check_run_id(run_id)
+        found = next((past for past in runs if past.run_id == wanted), None)
     if found is None:
         what = f"a finished run {run_id!r}" if run_id else "a finished run"
         raise TablesError(f"expected {what} in {output}/runs, but there is none; evaluate first")
@@ -87,10 +91,10 @@ def decide(
 
     Args:
         config: with the gate's checks.
-        run_id: of the run, None for the one that finished last.
+        run_id: of the run, None for the one of status done that finished last; what finished later is said.
         baseline: `blessed`, `previous` or a run id, in place of the config's.
         flags: Beam's, of which storage options are used.
-        tell: is told of long work.
+        tell: is told of long work, and of runs that finished later than the one that is judged.
 
     Raises:
         ConfigError: if there are no checks.
@@ -100,6 +104,9 @@ def decide(
     """
     check_config(config)
     tonight, runs = find_run(config, run_id, flags)
+    passed_over = _said(latest_run.passed_over(tonight, runs) if run_id is None else None)
+    for line in passed_over:
+        tell(line)
     if config.fingerprint != tonight.row["config_fingerprint"]:
         differs = baselines.difference(tonight.row["config"], config.model_dump_json(), NOT_SCORING)
         msg = f"run {tonight.run_id!r} was scored with another config: {differs}. Gate it with the config of the run"
@@ -113,7 +120,8 @@ def decide(
         unlike = [found.unlike]
     relative = bool(moved) or any(check.relative for check in config.gate.checks)
     alone = [why] if before is None and relative else []
-    return Gated(tonight, _verdict(config, (tonight, before), kind, found, unlike or alone, moved))
+    decided = _verdict(config, (tonight, before), kind, found, unlike or alone, moved)
+    return Gated(tonight, replace(decided, reasons=(*decided.reasons, *passed_over)))
 
 
 def _baseline(

@@ -43,7 +43,8 @@ class CheckConfig(Settings):
     class: a class's name, `foreground` for the foreground classes together, or `*` for every scored class.
     slice: a slice's name; `*` stands for anything within a value, and alone for every slice.
     min, max: limits of the value. max_drop, max_rise: margins of the change against the baseline.
-    min_samples: fewer samples that have the class decide nothing; the gate's own where it is not given.
+    min_samples: fewer samples behind the value decide nothing; for Dice they are those in which the class is true or
+        predicted. The gate's own where it is not given.
     too_few: what fewer samples are: `inconclusive`, or `skip`, for slices that are small by nature.
     """
 
@@ -104,7 +105,7 @@ class GateConfig(Settings):
         another model on the same data), or a run id.
     common_samples: compare the samples that both runs have scored, and count the others, where the data are not the
         same; without it such runs are not comparable.
-    min_samples: fewer samples decide nothing.
+    min_samples: fewer samples behind a value decide nothing.
     checks: each must pass.
     drift: what may not have changed in the data.
     """

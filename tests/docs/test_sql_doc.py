@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 
 from dicebeam.components.explore import query
+from tests.support import small_nights
 from tests.support.cookbook import ANSWERS
 from tests.support.paths import ROOT
 
 DOC = ROOT / "docs" / "guide" / "sql.md"
 SECTIONS = re.findall(r"^###? (.*)\n((?:(?!##).*\n)*)", DOC.read_text(encoding="utf-8"), re.MULTILINE)
 QUERIES = {heading: sql for heading, text in SECTIONS for sql in re.findall(r"```sql\n(.*?)```", text, re.DOTALL)}
+needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java")
 NIGHTS = {"monday": "night-15", "tuesday": "night-25", "wednesday": "night-27", "friday": "night-28"}
 """Which of the thirty nights stands for a day of the demo's week."""
 SNIPPETS = {heading: code for heading, text in SECTIONS for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL)}
@@ -80,7 +82,36 @@ def test_the_snippet_for_pandas(nights):
     assert [str(kind) for kind in result.dtypes] == ["str", "int64", "float64", "float64"]
 
 
-@pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java")
+@pytest.fixture
+def numbered(tmp_path):
+    """Runs whose ids look like numbers; the last one is not done."""
+    for order, (status, dice) in enumerate([("done", 0.8), ("done", 0.6), ("over_failure_budget", 0.1)], start=1):
+        small_nights.night(tmp_path, order, status, dice, run_id=f"2026010{order}")
+    return str(tmp_path)
+
+
+def test_the_snippet_for_polars_is_of_the_last_run_that_is_done(numbered):
+    pytest.importorskip("polars")
+    assert [(row[0], row[2]) for row in result_of("polars", numbered).rows()] == [("car", 0.6)]
+
+
+def test_the_snippet_for_pandas_is_of_the_last_run_that_is_done(numbered):
+    rows = result_of("pandas", numbered).itertuples(index=False, name=None)
+    assert [(row[0], row[2]) for row in rows] == [("car", 0.6)]
+
+
+@needs_java
+def test_the_snippet_for_spark_is_of_the_last_run_that_is_done(numbered):
+    pytest.importorskip("pyspark", reason="Spark is in the extra `engines`")
+    result = result_of("Spark", numbered)
+    try:
+        assert [(row[0], row[2]) for row in result.collect()] == [("car", 0.6)]
+        assert dict(result.sparkSession.table("runs").dtypes)["run_id"] == "string"
+    finally:
+        result.sparkSession.stop()
+
+
+@needs_java
 def test_the_snippet_for_spark(nights):
     pytest.importorskip("pyspark", reason="Spark is in the extra `engines`")
     result = result_of("Spark", nights[0])

@@ -77,9 +77,66 @@ def test_no_pixels_have_no_statistics():
     assert channel_sums.statistics(channel_sums.merged([])) is None
 
 
-@pytest.mark.parametrize("value", [0.1, 1 / 3, -7.7, 1e-30])
-def test_a_constant_channel_has_no_deviation_however_it_is_merged(value):
-    images = [np.full((n, 3, 1), value, np.float32) for n in (1, 2, 5, 7)]
-    parts = [channel_sums.of_image(image)[0] for image in images]
-    found = channel_sums.statistics(channel_sums.merged(parts))
-    assert (found.mean, found.std) == (float(np.float32(value)), 0.0)
+def merged_at_random(parts, draw):
+    """The parts merged in some order, in some groups, as workers do."""
+    while len(parts) > 1:
+        parts = draw(st.permutations(parts))
+        size = draw(st.integers(2, len(parts)))
+        parts = [channel_sums.merged(parts[:size]), *parts[size:]]
+    return channel_sums.merged(parts)
+
+
+FINITE = {
+    np.float16: st.floats(width=16, allow_nan=False, allow_infinity=False),
+    np.float32: st.floats(width=32, allow_nan=False, allow_infinity=False),
+    np.float64: st.floats(allow_nan=False, allow_infinity=False),
+    np.int32: st.integers(-(2**31), 2**31 - 1),
+    np.uint8: st.integers(0, 255),
+    np.int16: st.integers(-(2**15), 2**15 - 1),
+}
+EXTREME = [
+    3.039695200654188e279,
+    -1.623687810843717e253,
+    0.1,
+    1 / 3,
+    -7.7,
+    1e-30,
+    1e300,
+    -1.7976931348623157e308,
+    1e-300,
+    5e-324,
+    2.0**53 + 2,
+    0.0,
+]
+
+
+@given(data=st.data(), sizes=st.lists(st.integers(1, 70), min_size=1, max_size=9))
+@pytest.mark.filterwarnings("error")
+def test_a_constant_channel_has_no_deviation_however_it_is_merged(data, sizes):
+    kind = data.draw(st.sampled_from(list(FINITE)))
+    value = data.draw(FINITE[kind] if kind is not np.float64 else FINITE[kind] | st.sampled_from(EXTREME))
+    parts = [channel_sums.of_image(np.full((1, n, 1), value, kind))[0] for n in sizes]
+    found = channel_sums.statistics(merged_at_random(parts, data.draw))
+    constant = float(kind(value))
+    assert (found.pixels, found.mean, found.std, found.low, found.high) == (
+        sum(sizes), constant, 0.0, constant, constant,
+    )  # fmt: skip
+    assert set(found.quantiles) == {constant}
+
+
+@given(data=st.data(), value=st.integers(0, 255), sizes=st.lists(st.integers(1, 70), min_size=2, max_size=9))
+def test_a_constant_of_images_of_integers_and_of_floats_has_no_deviation(data, value, sizes):
+    kinds = data.draw(st.lists(st.sampled_from([np.uint8, np.float32, np.float64]), min_size=9, max_size=9))
+    parts = [channel_sums.of_image(np.full((1, n, 1), value, kind))[0] for n, kind in zip(sizes, kinds, strict=False)]
+    found = channel_sums.statistics(merged_at_random(parts, data.draw))
+    assert (found.mean, found.std) == (value, 0.0)
+
+
+@given(data=st.data(), rows=st.lists(st.lists(FINITE[np.float64], min_size=1, max_size=9), min_size=1, max_size=6))
+@pytest.mark.filterwarnings("error")
+def test_a_mean_is_between_the_least_and_the_largest_value_and_nothing_ends_it(data, rows):
+    parts = [channel_sums.of_image(np.array(row).reshape(1, -1, 1))[0] for row in rows]
+    found = channel_sums.statistics(merged_at_random(parts, data.draw))
+    assert found.low <= found.mean <= found.high
+    assert found.std >= 0
+    assert (found.std == 0) or found.low < found.high

@@ -2,6 +2,7 @@
 # ruff: noqa: S608 - the statements are the point
 
 import re
+from contextlib import contextmanager
 from importlib import resources
 
 import duckdb
@@ -12,7 +13,7 @@ from dicebeam.components.explore import query, sql_views
 from dicebeam.components.runs import run_files
 from dicebeam.schemas import tables
 from dicebeam.schemas.errors import ConfigError
-from tests.support import history
+from tests.support import history, small_nights
 
 VIEWS = {view.name: view for view in sql_views.views()}
 TEXT = resources.files("dicebeam.schemas").joinpath("views.sql").read_text(encoding="utf-8")
@@ -143,11 +144,38 @@ def test_latest_changes_read_the_samples_of_two_runs(nights):
     assert max(read) == 31  # `runs`, not the 64 files of `samples`
 
 
-def test_the_file_can_be_read_into_any_duckdb_as_its_first_lines_say(nights):
-    sql = "SELECT run_id, class_name, dice_mean FROM latest_classes ORDER BY class_id"
+@contextmanager
+def as_the_first_lines_say(output, names):
+    """A DuckDB of one's own into which the file was read as its first lines say."""
     (create,) = re.findall(r"^--   (CREATE VIEW runs AS FROM .*);$", TEXT, re.MULTILINE)
     with duckdb.connect() as connection:
-        for name in tables.TABLES:
-            connection.execute(create.replace("runs", name).replace("OUTPUT", nights[0]))
+        for name in names:
+            connection.execute(create.replace("runs", name).replace("OUTPUT", output))
+        for view in sql_views.possible(set(names), set(tables.TABLES)):
+            connection.execute(view.statement)
+        yield connection
+
+
+def test_the_file_can_be_read_into_any_duckdb_as_its_first_lines_say(nights):
+    sql = "SELECT run_id, class_name, dice_mean FROM latest_classes ORDER BY class_id"
+    with as_the_first_lines_say(nights[0], tables.TABLES) as connection:
         connection.execute(TEXT)
         assert connection.execute(sql).fetchall() == query.query(nights[0], sql).rows
+
+
+IDS = [("20260101", "20260102"), ("2026-01-01", "2026-01-02"), ("1", "02"), ("1e3", "2e3"), ("007", "7"),
+       ("0.5", "1.5"), ("true", "false"), ("2026-01-01 00:00:00", "2026-01-02 00:00:00"),
+       ("12:00:00", "13:00:00")]  # fmt: skip
+
+
+@pytest.mark.parametrize("ids", IDS)
+def test_run_ids_that_look_like_numbers_and_dates_are_text(ids, tmp_path):
+    for order, (run_id, dice) in enumerate(zip(ids, (0.8, 0.6), strict=True), start=1):
+        small_nights.night(tmp_path, order, "done", dice, run_id=run_id)
+    expected = [(ids[1], "VARCHAR", "DATE", ids[0])] * 2
+    sql = "SELECT run_id, typeof(run_id), typeof(eval_date), baseline_run_id FROM latest_changes"
+    with as_the_first_lines_say(str(tmp_path), ("runs", "samples")) as connection:
+        assert connection.execute(sql).fetchall() == expected
+        chosen = f"SELECT count(*) FROM sample_changes WHERE run_id = '{ids[1]}' AND baseline_run_id = '{ids[0]}'"
+        assert connection.execute(chosen).fetchall() == [(2,)]
+    assert query.query(str(tmp_path), sql).rows == expected

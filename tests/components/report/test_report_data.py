@@ -2,11 +2,11 @@
 
 import pytest
 
-from dicebeam.components.report import report_data, report_lines, trend
+from dicebeam.components.report import charts, report_data, report_lines, trend
 from dicebeam.components.report.report_lines import Compared
 from dicebeam.components.runs import run_tables
 from dicebeam.schemas.verdict import RULES, SKIPPED
-from tests.support import pages, verdicts
+from tests.support import pages, small_nights, verdicts
 
 FOREGROUND = ("car", "person")
 
@@ -99,6 +99,18 @@ def test_without_a_verdict_the_headline_is_the_mean_of_the_classes_under_each_ru
     assert [line.value for line in found] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("limit", ["MAX_CLASSES", "MAX_LINES", "MAX_SLICES"])
+def test_the_headline_is_of_every_foreground_class_however_few_are_shown(runs, limit, monkeypatch):
+    every = collected(runs).headline
+    monkeypatch.setattr(report_lines, limit, 1)
+    assert collected(runs).headline == every
+
+
+def test_the_headline_is_the_value_of_slices(runs, nights):
+    row = nights[1]["slices"].query("run_id == 'night-29' and slice == 'all'").iloc[0]
+    assert collected(runs).headline[0].value == row.dice_mean
+
+
 @pytest.mark.parametrize(("n_samples", "n_absent", "mean", "expected"), [
     (10, 4, 0.5, (0.5, 0.7, 0.3)),
     (10, 10, None, (None, 1.0, 0.0)),
@@ -134,6 +146,17 @@ def test_the_trend_ends_with_the_run_and_has_others_apart(runs, nights):
 def test_the_trend_has_no_more_nights_than_asked_and_others_of_their_time_alone(runs):
     found = trend.points(run_of(runs, "night-29"), runs, nights=5)
     assert [point.run_id for point in found] == [f"night-{i}" for i in range(25, 30)]
+
+
+def test_the_trend_has_runs_that_are_not_done_with_their_status(tmp_path):
+    for order, status in enumerate(["done", "over_failure_budget", "done"], start=1):
+        small_nights.night(tmp_path, order, status, 0.8)
+    every = run_tables.finished_runs(str(tmp_path))
+    points = trend.points(every[0], every)
+    assert [(point.run_id, point.status) for point in points] == [
+        ("n1", "done"), ("n2", "over_failure_budget"), ("n3", "done"),
+    ]  # fmt: skip
+    assert str(charts.trend(points, None)).count(", status over_failure_budget") == 1
 
 
 def test_the_trend_has_the_gate_s_verdicts(runs, nights):

@@ -96,7 +96,7 @@ def test_without_a_statement_the_tables_and_views_are_listed(asked):
     _, out, _ = asked()
     lines = out.splitlines()
     assert lines[0] == "samples: one row for each sample and class, of runs that are not finished too"
-    assert "latest_run: one row, the run that finished last" in lines
+    assert "latest_run: one row, the run of status done that finished last; no row where none is done" in lines
     assert lines[1].startswith("  sample_id VARCHAR, shard VARCHAR, record BIGINT, ")
     assert max(map(len, lines)) <= query_console.LISTED_WIDTH
 
@@ -104,7 +104,10 @@ def test_without_a_statement_the_tables_and_views_are_listed(asked):
 def test_the_list_can_be_had_as_csv(asked):
     lines = asked("--format", "csv")[1].splitlines()
     assert lines[0] == "view,rows,column,type"
-    assert 'latest_run,"one row, the run that finished last",run_id,VARCHAR' in lines
+    assert (
+        'latest_run,"one row, the run of status done that finished last; no row where none is done",run_id,VARCHAR'
+        in lines
+    )
 
 
 def test_a_terminal_gets_no_control_sequence(monkeypatch):
