@@ -1,21 +1,16 @@
 """The groups of a run and of its baseline that the gate looks at: from their tables, or from their samples again."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ...components.gate import baselines, check_items, estimates, estimates_from_samples
 from ...components.gate.estimates import Estimates
 from ...components.gate.estimates_from_samples import EstimateSettings, EstimatesOfSamples
 from ...components.runs import run_tables
 from ...components.runs.run_tables import FinishedRun
-from ...schemas.config.config import OF_THE_TABLES, Config
+from ...schemas.config.config import Config
 from ...schemas.slices import ALL
 from ..plans import table_settings
-
-_OF_THE_GROUPS = tuple(key for key in OF_THE_TABLES if key != "max_failed_fraction")
-"""Config keys that the tables of two runs must share to be compared as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +40,7 @@ def compare(
     runs = [tonight] if before is None else [tonight, before]
     if before is not None and not baselines.same_data(tonight.row, before.row):
         return _on_common_samples(config, tonight, before, tell)
-    if all(_made_by(config, past.row) for past in runs):
+    if all(table_settings.made_by(config, past.row) for past in runs):
         groups = [_from_tables(config, past) for past in runs]
         if before is None or not config.bootstrap.replicates or _all_replicates(groups):
             return Comparison(groups[0], groups[1] if before else None)
@@ -75,12 +70,6 @@ def _other_masks(now: EstimatesOfSamples, then: EstimatesOfSamples) -> str | Non
     if now.data != then.data:
         return f"the true masks are not the same for the {now.samples:,} samples that both runs have"
     return None
-
-
-def _made_by(config: Config, row: Mapping[str, Any]) -> bool:
-    """Whether this config makes the tables that the run has."""
-    then, now = json.loads(row["config"]), config.model_dump(mode="json")
-    return all(then.get(key) == now[key] for key in _OF_THE_GROUPS)
 
 
 def _wanted(config: Config, names: Sequence[str]) -> set[str]:

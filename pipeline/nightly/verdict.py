@@ -138,6 +138,7 @@ def _verdict(
     verdicts = {rule: gate_checks.overall(checks, moved, valid=valid) for rule, checks in by_rule.items()}
     usual, *_ = verdicts.values()
     checks, between = next(iter(by_rule.values())), drift.between(tonight, before, found)
+    scored = {class_id for _, class_id in found.now if class_id is not None}
     return GateVerdict(
         verdict=usual,
         run_id=tonight.run_id,
@@ -159,6 +160,8 @@ def _verdict(
         added=found.added,
         drift=moved,
         drift_says=drift_messages.says(moved, checks, between),
+        foreground=tuple(config.classes[i] for i in config.foreground_ids if i in scored),
+        foreground_says=config.foreground_says(scored),
     )
 
 
