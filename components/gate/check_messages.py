@@ -1,6 +1,6 @@
 """What the gate says of its checks, a line each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ...schemas import verdict as verdicts
 from ...schemas.config.gate import rises
@@ -114,3 +114,39 @@ def under_other_rules(by_rule: Mapping[str, str]) -> str:
     (_, usual), *others = by_rule.items()
     found = [f"{verdict} with absent classes {RULES[rule].says}" for rule, verdict in others if verdict != usual]
     return ", ".join(found)
+
+
+def fewer_samples(units: int, least: int, clusters: int | None) -> str:
+    """What is in the way of a check of too few samples."""
+    what = "samples" if clusters is None else "samples or clusters"
+    return f"{units:,} {what}, fewer than min_samples, {least:,}"
+
+
+def not_ruled_out(check: CheckVerdict) -> str:
+    """What is in the way of a check that is INCONCLUSIVE where nothing has changed at all."""
+    worse, samples = "rise" if rises(check.metric) else "drop", f"{check.n_pairs or 0:,} samples"
+    return f"{samples} do not rule out a {worse} of more than {check.threshold:g} even if nothing changes"
+
+
+def cannot_pass(named: Sequence[str], count: int) -> str:
+    """What to say of checks that cannot pass with the data as they are, of which some are named."""
+    if count == 1:
+        return f"{named[0]}: this check cannot pass with these data"
+    more = f"; and {count - len(named):,} more" if count > len(named) else ""
+    return f"{count:,} checks cannot pass with these data: {'; '.join(named)}{more}"
+
+
+def either(todo: Sequence[str]) -> str:
+    """Several things to do, each of which is enough."""
+    return todo[0] if len(todo) == 1 else f"{', '.join(todo[:-1])}, or {todo[-1]}"
+
+
+def all_skipped(verdict: str) -> tuple[str, str]:
+    """What to say where no check has samples enough, and what to do."""
+    what = f"every check has too few samples and is {verdict}: a gate that has looked at nothing does not pass"
+    return what, "lower min_samples, or add a check of more samples"
+
+
+def needs_replicates() -> tuple[str, str]:
+    """What to say where no difference can be tested, and what to do."""
+    return "no check of a drop or rise can pass without bootstrap replicates", "set bootstrap.replicates"

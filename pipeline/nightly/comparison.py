@@ -3,13 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ...components.gate import baselines, check_items, estimates, estimates_from_samples
+from ...components.gate import baselines, check_items, estimates_from_samples, estimates_of_tables
 from ...components.gate.estimates import Estimates
 from ...components.gate.estimates_from_samples import EstimateSettings, EstimatesOfSamples
 from ...components.runs import run_tables
 from ...components.runs.run_tables import FinishedRun
 from ...schemas.config.config import Config
-from ...schemas.slices import ALL
 from ..plans import table_settings
 
 
@@ -41,7 +40,7 @@ def compare(
     if before is not None and not baselines.same_data(tonight.row, before.row):
         return _on_common_samples(config, tonight, before, tell)
     if all(table_settings.made_by(config, past.row) for past in runs):
-        groups = [_from_tables(config, past) for past in runs]
+        groups = [estimates_of_tables.read(config.gate, past.run, config.foreground_ids) for past in runs]
         if before is None or not config.bootstrap.replicates or _all_replicates(groups):
             return Comparison(groups[0], groups[1] if before else None)
         tell("reading the samples again: the tables have no replicates of some slices (bootstrap.keep_slices)")
@@ -72,19 +71,6 @@ def _other_masks(now: EstimatesOfSamples, then: EstimatesOfSamples) -> str | Non
     return None
 
 
-def _wanted(config: Config, names: Sequence[str]) -> set[str]:
-    """The slices that some check is about, and that of all samples for the headline."""
-    return {ALL, *(name for check in config.gate.checks for name in check_items.matching(check.slice, names))}
-
-
-def _from_tables(config: Config, past: FinishedRun) -> Estimates:
-    slices = run_tables.read(past.run, "slices")
-    wanted = _wanted(config, slices["slice"].to_pylist())
-    classes = run_tables.read(past.run, "classes", wanted)
-    replicates = run_tables.read(past.run, "replicates", wanted)
-    return estimates.of_tables(classes, slices, replicates, config.foreground_ids)
-
-
 def _all_replicates(groups: Sequence[Estimates]) -> bool:
     return all(group.replicates is not None for of_run in groups for group in of_run.values())
 
@@ -96,5 +82,5 @@ def _settings(config: Config, past: FinishedRun) -> EstimateSettings:
         specs=settings.specs,
         bootstrap=settings.bootstrap,
         cluster=settings.cluster,
-        wanted=lambda name: bool(_wanted(config, [name]) - {ALL}) or name == ALL,
+        wanted=lambda name: name in check_items.wanted(config.gate, [name]),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ...components.gate import baselines, drift_messages, estimates, headline
+from ...components.gate import baselines, drift_messages, estimates, headline, never_passes
 from ...components.gate import checks as gate_checks
 from ...components.gate.checks import Compared
 from ...components.runs import accounting, run_files, run_tables
@@ -154,7 +154,7 @@ def _verdict(
         failed=row["failed"],
         checks=drift.beside(checks, moved, between),
         headline=headline.headline(found.now, found.before, verdicts),
-        reasons=(*_invalid(config, row), *reasons, *_said(headline.depends(verdicts)), *_transforms(row, then)),
+        reasons=(*_invalid(config, row), *reasons, *_never(config, found), *_rule(verdicts), *_transforms(row, then)),
         common_samples=found.common,
         lost=found.lost,
         added=found.added,
@@ -169,6 +169,15 @@ def _invalid(config: Config, row: Mapping[str, Any]) -> list[str]:
     if row["status"] == accounting.DONE:
         return []
     return [f"the run's status is {row['status']}: {accounting.why_invalid(row, config.max_failed_fraction)}"]
+
+
+def _never(config: Config, found: Comparison) -> Sequence[str]:
+    """What cannot pass: of a run that is compared each check says it."""
+    return never_passes.reasons(config.gate, found.now, config.bootstrap.replicates) if found.before is None else ()
+
+
+def _rule(verdicts: Mapping[str, str]) -> list[str]:
+    return _said(headline.depends(verdicts))
 
 
 def _said(text: str | None) -> list[str]:

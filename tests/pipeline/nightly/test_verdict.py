@@ -230,7 +230,7 @@ def test_nightly_goes_on_with_a_finished_run_and_leaves_a_page(folder: Path) -> 
 
 
 def of_slice(pattern: str) -> Config:
-    values = {"examples": "a", "model": "m", "output": "o", "classes": ["a", "b"]}
+    values = {"examples": "a", "model": "m", "output": "o", "classes": ["bg", "b"]}
     slices = ["site", ["site", {"feature": "age", "edges": [40, 60]}], "meta/sequence"]
     check = {"metric": "dice_mean", "min": 0, "slice": pattern}
     return Config.model_validate({**values, "slices": slices, "gate": {"checks": [check]}})
