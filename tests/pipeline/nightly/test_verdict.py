@@ -136,6 +136,19 @@ def test_a_gated_run_leaves_its_files_and_its_exit_code(folder: Path, capsys: py
     assert json.loads((gate / "verdict.json").read_text())["baseline_run_id"] == "v1"
 
 
+def test_a_page_of_an_earlier_verdict_is_removed_and_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--run-id", "v2", "--baseline", "v1", "--set", CHECK]
+    command("gate", folder, *arguments)
+    assert "removed the page" not in capsys.readouterr().err
+    (summary,) = folder.glob("reports/gate/*/run_id=v2/summary.md")
+    page = summary.with_name("report.html")
+    page.write_text("yesterday's")
+    command("gate", folder, *arguments)
+    again = f"to make it again: dicebeam report {folder}/config.yaml "
+    assert f"dicebeam: removed the page of the earlier verdict: {page}; {again}" in capsys.readouterr().err
+    assert not page.exists()
+
+
 def test_a_blessed_run_is_the_baseline(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     nothing = command("gate", folder, "--run-id", "v1", "--baseline", "blessed", "--set", CHECK)
     assert (nothing, command("gate", folder, "--bless", "v1")) == (4, 0)

@@ -1,11 +1,14 @@
 """Which classes are named like a background, what the foreground is without them, and when it must be said."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dicebeam.schemas.config import foreground
 from dicebeam.schemas.config.config import Config
+from tests.support.paths import ROOT
 
 BASE = {"examples": "a", "model": "m", "output": "o"}
 CAMVID = ("Sky", "Building", "Road", "Car", "Void")
@@ -155,3 +158,21 @@ def test_the_foreground_of_tables_that_an_older_version_made(
     stored: dict[str, object], expected: tuple[str, ...]
 ) -> None:
     assert foreground.of_stored(stored) == expected
+
+
+SECTION = (
+    (ROOT / "docs/guide/config.md").read_text(encoding="utf-8").partition("## Foreground")[2].partition("\n## ")[0]
+)
+
+
+def test_the_docs_list_every_name() -> None:
+    listed = SECTION.partition("Named so are")[2].partition("Capitals")[0]
+    words = {re.sub(r"[\W_]", "", name) for name in re.findall("`(.+?)`", listed)}
+    assert words == foreground.BACKGROUND_NAMES - {"backgrounds", "backgroundclutter"}
+
+
+def test_the_examples_of_the_docs() -> None:
+    examples = re.findall(r"^\| `\[(.+?)\]` \| (.+?) \|$", SECTION, re.MULTILINE)
+    found = {classes: foreground.guess(classes.split(", ")) for classes, _ in examples}
+    assert [said for _, said in examples[:3]] == [", ".join(found[classes]) for classes, _ in examples[:3]]
+    assert [len(found[classes]) for classes, _ in examples[3:]] == [3, 0]
