@@ -82,7 +82,7 @@ def config(tmp_path: Path) -> dict[str, Any]:
         tmp_path / "model", lambda images: {"p": tf.nn.softmax(images[..., :2])}, builders.images_spec()
     )
     checks = [{"metric": "dice_mean", "min": 0.1}]
-    named = {"examples": f"{tmp_path}/part", "model": model, "output": f"{tmp_path}/out", "classes": ["a", "b"]}
+    named = {"examples": f"{tmp_path}/part", "model": model, "output": f"{tmp_path}/out", "classes": ["bg", "b"]}
     return {**named, "gate": {"checks": checks}, "bootstrap": {"replicates": 0}}
 
 
