@@ -225,4 +225,4 @@ def test_preflight_says_it_too(
     assert exited.value.code == 2
     assert len(re.findall("^problem: expected a GPU on ", said.out, re.M)) == 1
     assert "ok: the model loads and scores the first sample" in said.out
-    assert said.err.splitlines()[-1] == "dicebeam: 6 ok, 0 warning, 1 problem"
+    assert said.err.splitlines()[-1] == "dicebeam: 7 ok, 1 warning, 1 problem"
