@@ -154,7 +154,13 @@ def _verdict(
         failed=row["failed"],
         checks=drift.beside(checks, moved, between),
         headline=headline.headline(found.now, found.before, verdicts),
-        reasons=(*_invalid(config, row), *reasons, *_never(config, found), *_rule(verdicts), *_transforms(row, then)),
+        reasons=(
+            *_invalid(config, row),
+            *reasons,
+            *_never(config, found, before),
+            *_rule(verdicts),
+            *_transforms(row, then),
+        ),
         common_samples=found.common,
         lost=found.lost,
         added=found.added,
@@ -171,9 +177,9 @@ def _invalid(config: Config, row: Mapping[str, Any]) -> list[str]:
     return [f"the run's status is {row['status']}: {accounting.why_invalid(row, config.max_failed_fraction)}"]
 
 
-def _never(config: Config, found: Comparison) -> Sequence[str]:
-    """What cannot pass: of a run that is compared each check says it."""
-    return never_passes.reasons(config.gate, found.now, config.bootstrap.replicates) if found.before is None else ()
+def _never(config: Config, found: Comparison, before: FinishedRun | None) -> Sequence[str]:
+    """What cannot pass, of a run without a baseline: of one that is compared each check says it."""
+    return never_passes.reasons(config.gate, found.now, config.bootstrap.replicates) if before is None else ()
 
 
 def _rule(verdicts: Mapping[str, str]) -> list[str]:
