@@ -124,6 +124,8 @@ class GateVerdict:
     lost, added: samples that only the baseline, or only the run has.
     drift: what became of the checks of the data; drift_says is what they mean for the others, None where nothing.
     headline: one for each of RULES; empty where the run has no such value.
+    foreground: names of the classes in the mean, of the headline and of checks of the foreground; foreground_says is
+        what to say of them where they were guessed from the names of the classes, None where the config names them.
     """
 
     verdict: str
@@ -146,6 +148,8 @@ class GateVerdict:
     added: int = 0
     drift: tuple[CheckVerdict, ...] = ()
     drift_says: str | None = None
+    foreground: tuple[str, ...] = ()
+    foreground_says: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -171,6 +175,7 @@ class GateVerdict:
             values[key] = tuple(CheckVerdict(**_known(CheckVerdict, check)) for check in values[key])
         values["headline"] = tuple(Headline(**_known(Headline, line)) for line in values["headline"])
         values["reasons"] = tuple(values["reasons"])
+        values["foreground"] = tuple(values.get("foreground", ()))
         return cls(**_known(cls, values))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ...schemas.config.gate import LIMITS, OF_THE_RUN, CheckConfig, GateConfig
-from ...schemas.slices import ANY, FOREGROUND
+from ...schemas.slices import ALL, ANY, FOREGROUND
 from .estimates import Estimates, Group
 
 
@@ -68,6 +68,12 @@ def matching(pattern: str, names: Iterable[str]) -> Iterator[str]:
     """The slices that a pattern names: `*` alone is every slice, within a pattern any part of a value."""
     expression = re.compile(".*" if pattern == ANY else "[^/]*".join(map(re.escape, pattern.split(ANY))), re.DOTALL)
     return (name for name in names if expression.fullmatch(name))
+
+
+def wanted(gate: GateConfig, names: Iterable[str]) -> set[str]:
+    """Those of the slices that some check is about, and that of all samples."""
+    there = list(names)
+    return {ALL, *(name for check in gate.checks for name in matching(check.slice, there))}
 
 
 def chosen_classes(pattern: str, names: dict[int | None, str]) -> list[int | None]:

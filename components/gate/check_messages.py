@@ -1,6 +1,6 @@
 """What the gate says of its checks, a line each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 
 from ...schemas import verdict as verdicts
@@ -99,10 +99,7 @@ def _p(value: float) -> str:
 
 def too_few(item: Item, group: Group, units: int, least: int) -> str:
     """What to say where fewer samples (or clusters) than a check needs decide nothing; of a mean, of which class."""
-    what = "samples" if group.clusters is None else "clusters"
-    few = min(group.members, key=lambda member: member.units(item.check.metric), default=None)
-    of_class = f" of {few.class_name}" if few is not None and group.averages(item.check.metric) else ""
-    return f"{subject(item)}: {units:,} {what}{of_class} to judge by, fewer than min_samples, {least:,}"
+    return f"{subject(item)}: {fewer_samples(group, item.check.metric, units, least)}"
 
 
 def find_all_the_same(metric: str, least: float | None) -> str:
@@ -149,3 +146,49 @@ def under_other_rules(by_rule: Mapping[str, str]) -> str:
     (_, usual), *others = by_rule.items()
     found = [f"{verdict} with absent classes {RULES[rule].says}" for rule, verdict in others if verdict != usual]
     return ", ".join(found)
+
+
+def fewer_samples(group: Group, metric: str, units: int, least: int) -> str:
+    """What is in the way of a check of too few samples (or clusters); of a mean, of which class they are."""
+    few = min(group.members, key=lambda member: member.units(metric), default=None)
+    of_class = f" of {few.class_name}" if few is not None and group.averages(metric) else ""
+    return f"{units:,} {group.unit}{of_class} to judge by, fewer than min_samples, {least:,}"
+
+
+def not_ruled_out(check: CheckVerdict, unit: str) -> str:
+    """What is in the way of a check that is INCONCLUSIVE where nothing has changed at all."""
+    worse = "rise" if rises(check.metric) else "drop"
+    return f"{check.n_pairs or 0:,} {unit} do not rule out a {worse} of more than {check.threshold:g}"
+
+
+def cannot_pass(named: Sequence[str], count: int) -> str:
+    """What to say of checks that cannot pass with the data as they are, of which some are named."""
+    if count == 1:
+        return f"{named[0]}: this check cannot pass with these data"
+    more = f"; and {count - len(named):,} more" if count > len(named) else ""
+    return f"{count:,} checks cannot pass with these data: {'; '.join(named)}{more}"
+
+
+def only_better(named: Sequence[str], count: int) -> str:
+    """What to say of checks that rule out no drop where nothing has changed, of which some are named."""
+    who = "with these data only the same model passes, or a better one"
+    if count == 1:
+        return f"{named[0]}: {who}"
+    more = f"; and {count - len(named):,} more" if count > len(named) else ""
+    return f"{who}, in {count:,} checks: {'; '.join(named)}{more}"
+
+
+def either(todo: Sequence[str]) -> str:
+    """Several things to do, each of which is enough."""
+    return todo[0] if len(todo) == 1 else f"{', '.join(todo[:-1])}, or {todo[-1]}"
+
+
+def all_skipped(verdict: str) -> tuple[str, str]:
+    """What to say where no check has samples enough, and what to do."""
+    what = f"every check has too few samples and is {verdict}: a gate that has looked at nothing does not pass"
+    return what, "lower min_samples, or add a check of more samples"
+
+
+def needs_replicates() -> tuple[str, str]:
+    """What to say where no difference can be tested, and what to do."""
+    return "no check of a drop or rise can pass without bootstrap replicates", "set bootstrap.replicates"

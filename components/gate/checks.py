@@ -134,8 +134,7 @@ def _tested(
         of_class = differences.apart(own, theirs, metric, same_model=compared.same_model)
         if of_class is not None:
             parts.append(Part((metric, item.slice, own.class_id), own.class_name, of_class))
-    unit = "samples" if now.clusters is None else "clusters"
-    return Tested(known, (metric, item.slice, item.class_id), found, tuple(parts), unit)
+    return Tested(known, (metric, item.slice, item.class_id), found, tuple(parts), now.unit)
 
 
 def _made(

@@ -52,6 +52,11 @@ class Group:
             return min(member.units(metric) for member in self.members)
         return self.behind(metric) if self.clusters is None else self.clusters[ratios.behind(metric)]
 
+    @property
+    def unit(self) -> str:
+        """What is resampled, as people call it."""
+        return "samples" if self.clusters is None else "clusters"
+
     def averages(self, metric: str) -> bool:
         """Whether a metric is the mean of those of the members."""
         return bool(self.members) and slice_intervals.is_mean(metric)

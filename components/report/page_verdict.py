@@ -27,6 +27,7 @@ def context(data: ReportData) -> dict[str, Any]:
         "main": data.headline[0] if data.headline else Headline("", "", None, None, None, None, None),
         "rule_matters": data.rule_matters,
         "foreground": data.foreground[:20],
+        "foreground_says": data.foreground_says,
         "drift": verdict_words.worst_first(verdict.drift)[:MAX_DRIFT] if verdict else [],
         "n_drift": len(verdict.drift) if verdict else 0,
         "drift_says": verdict.drift_says if verdict else None,

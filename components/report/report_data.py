@@ -49,6 +49,7 @@ class ReportData:
     trend: tuple[Point, ...]
     failures: tuple[Mapping[str, Any], ...]
     notes: tuple[str, ...] = field(default=())
+    foreground_says: str | None = None
 
     @property
     def rule_matters(self) -> bool:

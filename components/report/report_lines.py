@@ -7,7 +7,7 @@ from typing import Any
 from ...schemas.config.gate import OF_THE_RUN
 from ...schemas.slices import ALL
 from ...schemas.verdict import RULES, SKIPPED, CheckVerdict, worst
-from ..runs import run_tables
+from ..runs import past_foreground, run_tables
 from ..runs.run_tables import FinishedRun
 
 MAX_SLICES, MAX_LINES, MAX_CLASSES = 50, 250, 100
@@ -76,8 +76,12 @@ class SliceLine:
 
 
 def slice_lines(past: FinishedRun, baseline: FinishedRun | None, checks: Sequence[CheckVerdict]) -> list[SliceLine]:
-    """Every slice: `all`, then those that moved most, or without a baseline those of the lowest Dice."""
-    before = {} if baseline is None else {row["slice"]: row for row in _rows(baseline, "slices")}
+    """Every slice: `all`, then those that moved most, or without a baseline those of the lowest Dice.
+
+    Of a baseline with other classes in the mean it has what the gate has compared alone.
+    """
+    same = baseline is not None and past_foreground.of(past.row) == past_foreground.of(baseline.row)
+    before = {row["slice"]: row for row in _rows(baseline, "slices")} if baseline is not None and same else {}
     found, verdicts = _by_place(checks), _verdicts(checks)
     lines = []
     for row in _rows(past, "slices"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ...schemas.slices import ALL
-from ..runs import run_tables
+from ..runs import past_foreground, run_tables
 from ..runs.accounting import DONE
 from ..runs.run_tables import FinishedRun
 
@@ -19,8 +19,8 @@ _READERS = 16
 class Point:
     """A finished run: the foreground's mean Dice with its 95 % interval, None where it has none.
 
-    verdict: the gate's, None where the run was not gated. comparable: of the same config as the page's run.
-    status: of the run; one that is not done is in the trend, and no run's baseline.
+    verdict: the gate's, None where the run was not gated. comparable: of the same config as the page's run, and
+    with the same classes in the mean. status: of the run; one that is not done is in the trend, and no run's baseline.
     """
 
     run_id: str
@@ -40,16 +40,21 @@ def points(past: FinishedRun, runs: Sequence[FinishedRun], nights: int = NIGHTS)
     At most `nights` of its own config, and at most as many of others that finished among them.
     """
     earlier = [run for run in runs if (run.finished, run.run_id) <= (past.finished, past.run_id)]
-    config = past.row["config_fingerprint"]
-    same = [run for run in earlier if run.row["config_fingerprint"] == config][:nights]
+    made = _made(past)
+    same = [run for run in earlier if _made(run) == made][:nights]
     since = same[-1].finished if same else past.finished
-    others = [run for run in earlier if run.row["config_fingerprint"] != config and run.finished >= since][:nights]
+    others = [run for run in earlier if _made(run) != made and run.finished >= since][:nights]
     chosen = sorted([*same, *others], key=lambda run: (run.finished, run.run_id))
     with ThreadPoolExecutor(_READERS) as pool:
-        return tuple(pool.map(lambda run: _point(run, config), chosen))
+        return tuple(pool.map(lambda run: _point(run, comparable=_made(run) == made), chosen))
 
 
-def _point(run: FinishedRun, config: str | None) -> Point:
+def _made(run: FinishedRun) -> tuple[str | None, tuple[str, ...]]:
+    """What two runs share whose means are of the same: the config that scored them, and the foreground."""
+    return run.row["config_fingerprint"], past_foreground.of(run.row)
+
+
+def _point(run: FinishedRun, *, comparable: bool) -> Point:
     rows = run_tables.read(run.run, "slices", [ALL]).to_pylist()
     row = rows[0] if rows else {}
     verdicts = run_tables.read(run.run, "verdicts")["run_verdict"].unique().to_pylist()
@@ -60,7 +65,7 @@ def _point(run: FinishedRun, config: str | None) -> Point:
         row.get("dice_mean_low"),
         row.get("dice_mean_high"),
         verdicts[0] if verdicts else None,
-        run.row["config_fingerprint"] == config,
+        comparable,
         run.row["model"],
         run.row["status"],
     )

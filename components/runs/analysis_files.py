@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ...schemas import datasets, partitions
 from ..storage import filesystems, storage_errors
-from . import runs_row
+from . import run_tables, runs_row
 from .run_files import Place
 
 FILE = runs_row.FILE
@@ -25,6 +25,16 @@ def forget(analysis: Analysis) -> None:
     path = f"{analysis.folder('datasets')}/{FILE}"
     with storage_errors.writing(path):
         filesystems.delete(path)
+
+
+def newest_first(output: str) -> list[Analysis]:
+    """Every finished analysis of an output folder, the one that finished last first."""
+    found = []
+    for file in filesystems.below(f"{output.rstrip('/')}/datasets", f"eval_date=*/run_id=*/{FILE}"):
+        date, run_id = (part.partition("=")[2] for part in file.path.split("/")[-3:-1])
+        place = Analysis(output, date, run_id)
+        found += [(row["finished"], run_id, place) for row in run_tables.read(place, "datasets").to_pylist()]
+    return [place for *_, place in sorted(found, key=lambda each: each[:2], reverse=True)]
 
 
 def find(output: str, run_id: str) -> Analysis | None:

@@ -45,6 +45,12 @@ def write(run: Run, verdict: GateVerdict) -> dict[str, str]:
     return {**written, "blessing": mark}
 
 
+def earlier_page(run: Run) -> str | None:
+    """The page of a run's earlier verdict, which `write` removes; None where there is none."""
+    path = blessing.path(run, PAGE)
+    return path if filesystems.exists(path) else None
+
+
 def table(verdict: GateVerdict) -> pa.Table:
     """The rows of `verdicts`, one for each check, those of the data after the others."""
     of_the_run = {

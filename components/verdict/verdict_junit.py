@@ -61,6 +61,7 @@ def _properties(verdict: GateVerdict) -> dict[str, str]:
         "failed": str(verdict.failed),
         "compared": words.compared(verdict) or "",
         "drift": verdict.drift_says or "",
+        "foreground": verdict.foreground_says or ", ".join(verdict.foreground),
         **counts,
         **headline,
     }

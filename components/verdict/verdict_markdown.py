@@ -78,7 +78,8 @@ def _facts(verdict: GateVerdict) -> list[str]:
     if models:
         lines.append("model " + " against ".join(models))
     compared = words.compared(verdict)
-    return [*lines, compared] if compared else lines
+    says = prose(verdict.foreground_says) if verdict.foreground_says else None
+    return [*lines, *(line for line in (compared, says) if line)]
 
 
 def _reasons(reasons: Sequence[str]) -> str:

@@ -44,9 +44,10 @@ def gate(  # noqa: PLR0913, PLR0917 - typer's idiom
             return
         if why is not None:
             raise ConfigError("--why is the reason of a blessing by hand: it takes --bless ID")
-        verdict = _judge(config, overrides, settings, run_id, baseline, context.obj)
+        verdict, removed = _judge(config, overrides, settings, run_id, baseline, context.obj)
         page = command_lines.with_config("report", config, overrides, "--run-id", verdict.run_id, flags=context.obj)
-        terminal.say(f"for a page with pictures: {page}")
+        gone = f"removed the page of the earlier verdict: {removed}; to make it again: {page}"
+        terminal.say(gone if removed else f"for a page with pictures: {page}")
         raise typer.Exit(verdict.exit_code)
 
 
@@ -76,7 +77,7 @@ def nightly(
         if settings.gate.drift:
             again = command_lines.to_resume(config, overrides, outcome.run.run_id, flags, command)
             analyze.analyze_if_due(settings, outcome.run.run_id, context.obj, again, verbose=verbose)
-        verdict = _judge(config, overrides, settings, outcome.run.run_id, baseline, context.obj)
+        verdict, _ = _judge(config, overrides, settings, outcome.run.run_id, baseline, context.obj)
         again = command_lines.with_config("report", config, overrides, "--run-id", verdict.run_id, flags=context.obj)
         _report_or_say(settings, verdict.run_id, context.obj, again)
         raise typer.Exit(verdict.exit_code)
@@ -108,8 +109,8 @@ def _judge(
     run_id: str | None,
     baseline: str | None,
     flags: Sequence[str],
-) -> GateVerdict:
-    """Decide, write every output and print; returns the verdict."""
+) -> tuple[GateVerdict, str | None]:
+    """Decide, write every output and print; returns the verdict, and the page of an earlier one that was removed."""
     from ...components.verdict import blessing, verdict_files
     from ..console import verdict_console
     from ..nightly import verdict as gating
@@ -117,13 +118,14 @@ def _judge(
     gated = gating.decide(settings, run_id, baseline, flags, terminal.say)
     run = gated.past.run
     blessed_before = blessing.is_blessed(run)
+    removed = verdict_files.earlier_page(run)
     written = verdict_files.write(run, gated.verdict)
     verdict_console.show(terminal.console(), gated.verdict)
     terminal.say(f"wrote {written['summary'].rpartition('/')[0]}")
     if blessed_before and written["blessing"] == blessing.path(run, blessing.NOT_BLESSED):
         again = command_lines.with_config("gate", config, overrides, "--bless", run.run_id, flags=flags)
         terminal.say(f"warning: run {run.run_id} was blessed, and is not any more; to bless it again by hand: {again}")
-    return gated.verdict
+    return gated.verdict, removed
 
 
 def _bless(settings: "Config", run_id: str, why: str | None, flags: Sequence[str]) -> None:

@@ -115,6 +115,8 @@ def notes(outcome: "Outcome", config: "Config") -> list[str]:
     """What else a person should know of a finished run, a line each."""
     warning = duplicates_warning(outcome, config.output)
     lines = [warning] if warning else []
+    says = config.foreground_says(outcome.classes["class_id"].unique().to_pylist())
+    lines += [says] if says else []
     if not outcome.valid:
         why = accounting.why_invalid(outcome.row, config.max_failed_fraction)
         lines.append(f"the run is {outcome.row['status']}: {why}; the tables are written")

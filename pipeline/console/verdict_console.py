@@ -34,6 +34,7 @@ def show(console: Console, verdict: GateVerdict) -> None:
         console.print()
         console.print(headline_table(verdict))
         console.print()
+    _line(console, Text(shown(verdict.foreground_says or "", _LINE)))
     for reason in verdict.reasons[:MOST_REASONS]:
         _line(console, Text(shown(reason, _LINE)))
     if len(verdict.reasons) > MOST_REASONS:

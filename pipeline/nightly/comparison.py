@@ -1,22 +1,15 @@
 """The groups of a run and of its baseline that the gate looks at: from their tables, or from their samples again."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from ...components.gate import baselines, check_items, estimates, estimates_from_samples
+from ...components.gate import baselines, check_items, estimates_from_samples, estimates_of_tables
 from ...components.gate.estimates import Estimates
 from ...components.gate.estimates_from_samples import EstimateSettings, EstimatesOfSamples
 from ...components.runs import run_tables
 from ...components.runs.run_tables import FinishedRun
-from ...schemas import tables
-from ...schemas.config.config import OF_THE_TABLES, Config
-from ...schemas.slices import ALL
+from ...schemas.config.config import Config
 from ..plans import table_settings
-
-_OF_THE_GROUPS = tuple(key for key in OF_THE_TABLES if key != "max_failed_fraction")
-"""Config keys that the tables of two runs must share to be compared as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +39,8 @@ def compare(
     runs = [tonight] if before is None else [tonight, before]
     if before is not None and not baselines.same_data(tonight.row, before.row):
         return _on_common_samples(config, tonight, before, tell)
-    if all(_made_by(config, past.row) for past in runs):
-        groups = [_from_tables(config, past) for past in runs]
+    if all(table_settings.made_by(config, past.row) for past in runs):
+        groups = [estimates_of_tables.read(config.gate, past.run, config.foreground_ids) for past in runs]
         if before is None or not config.bootstrap.replicates or _all_replicates(groups):
             return Comparison(groups[0], groups[1] if before else None)
         tell("reading the samples again: the tables have no replicates of some slices (bootstrap.keep_slices)")
@@ -81,25 +74,6 @@ def _other_masks(now: EstimatesOfSamples, then: EstimatesOfSamples) -> str | Non
     return None
 
 
-def _made_by(config: Config, row: Mapping[str, Any]) -> bool:
-    """Whether this config makes the tables that the run has, by the formulas of today."""
-    then, now = json.loads(row["config"]), config.model_dump(mode="json")
-    return row["summary_version"] == tables.SUMMARY_VERSION and all(then.get(key) == now[key] for key in _OF_THE_GROUPS)
-
-
-def _wanted(config: Config, names: Sequence[str]) -> set[str]:
-    """The slices that some check is about, and that of all samples for the headline."""
-    return {ALL, *(name for check in config.gate.checks for name in check_items.matching(check.slice, names))}
-
-
-def _from_tables(config: Config, past: FinishedRun) -> Estimates:
-    slices = run_tables.read(past.run, "slices")
-    wanted = _wanted(config, slices["slice"].to_pylist())
-    classes = run_tables.read(past.run, "classes", wanted)
-    replicates = run_tables.read(past.run, "replicates", wanted)
-    return estimates.of_tables(classes, slices, replicates, config.foreground_ids)
-
-
 def _all_replicates(groups: Sequence[Estimates]) -> bool:
     return all(group.replicates is not None for of_run in groups for group in of_run.values())
 
@@ -111,5 +85,5 @@ def _settings(config: Config, past: FinishedRun) -> EstimateSettings:
         specs=settings.specs,
         bootstrap=settings.bootstrap,
         cluster=settings.cluster,
-        wanted=lambda name: bool(_wanted(config, [name]) - {ALL}) or name == ALL,
+        wanted=lambda name: name in check_items.wanted(config.gate, [name]),
     )

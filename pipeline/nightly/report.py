@@ -1,6 +1,7 @@
 """From a config and a finished run to one HTML file of it; the models are run for the samples shown alone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
@@ -12,6 +13,7 @@ from ...components.runs import run_tables
 from ...components.runs.run_tables import FinishedRun
 from ...components.storage import filesystems
 from ...components.verdict import blessing, verdict_files
+from ...schemas.config import foreground as foregrounds
 from ...schemas.config.config import Config
 from ...schemas.errors import DicebeamError, TablesError
 from ...schemas.slices import ALL
@@ -34,7 +36,7 @@ def write_report(config: Config, run_id: str, flags: Sequence[str] = (), out: st
     """
     past, runs = verdict.find_run(config, run_id, flags)
     used = report_models.config_of(past, config)
-    data = _collected(past, runs, used)
+    data = _with_foreground(_collected(past, runs, used), config, used)
     worst, fallen, notes = _cards(data, used, config)
     path = filesystems.absolute(out) if out else blessing.path(past.run, verdict_files.PAGE)
     page = report_page.render(data, worst, fallen, notes)
@@ -49,6 +51,28 @@ def _collected(past: FinishedRun, runs: Sequence[FinishedRun], config: Config) -
     except (OSError, BeamIOError, pa.ArrowException) as error:
         msg = f"the tables of run {past.run_id!r} cannot be read: {error}; make them again with dicebeam summarize"
         raise TablesError(msg) from error
+
+
+def _with_foreground(data: ReportData, config: Config, used: Config) -> ReportData:
+    """The foreground that the verdict is of, and what is to be said of it where it was guessed.
+
+    The config that is used names one, as every run's does, whether it was guessed or not: the given one says so.
+    """
+    verdict = data.verdict
+    of_tables, of_verdict = data.foreground, verdict.foreground if verdict else ()
+    guessed = config.foreground is None and used.with_foreground.foreground == foregrounds.guess(used.classes)
+    scored = [i for i, name in enumerate(used.classes) if name in of_tables]
+    says = foregrounds.says(used.classes, scored) if guessed else None
+    if verdict and of_verdict:
+        says = verdict.foreground_says
+    other = f"Slices and trend are of other classes than the verdict: {', '.join(of_tables)}."
+    differs = of_verdict and of_verdict != of_tables
+    return replace(
+        data,
+        foreground=of_verdict or of_tables,
+        foreground_says=says,
+        notes=(*data.notes, other) if differs else data.notes,
+    )
 
 
 def _foreground(past: FinishedRun, config: Config) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """The models of finished runs, loaded again to predict the few samples that a page shows."""
 
+import json
+
 from pydantic import ValidationError
 
 from ...components.model import fingerprints
@@ -7,6 +9,7 @@ from ...components.model.agreement import agree
 from ...components.model.predictor import Predictor
 from ...components.model.saved_model import ScoreSettings
 from ...components.report.gallery import ShownModel
+from ...components.runs import past_foreground
 from ...components.runs.run_tables import FinishedRun
 from ...schemas.config.config import Config
 from ...schemas.config.model import ModelSettings
@@ -20,8 +23,9 @@ _CONFIG_OF_NOW = ("output", "gate")
 def config_of(past: FinishedRun, config: Config) -> Config:
     """The config that a run was scored with, as its `runs` row says; the given one where the row cannot be read."""
     try:
-        stored = Config.model_validate_json(past.row["config"] or "")
-    except ValidationError:
+        values = json.loads(past.row["config"] or "{}") | {"foreground": past_foreground.of(past.row)}
+        stored = Config.model_validate_json(json.dumps(values))
+    except (ValidationError, ValueError, TypeError):
         return config
     return stored.model_copy(update={key: getattr(config, key) for key in _CONFIG_OF_NOW})
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ...components.gate import baselines, drift_messages, estimates, headline
+from ...components.gate import baselines, drift_messages, estimates, headline, never_passes
 from ...components.gate import checks as gate_checks
 from ...components.gate.checks import Compared
 from ...components.runs import accounting, clocks, latest_run, run_files, run_tables
@@ -184,6 +184,7 @@ def _verdict(
     verdicts = {rule: gate_checks.overall(checks, moved, valid=valid) for rule, checks in by_rule.items()}
     usual, *_ = verdicts.values()
     checks, between = next(iter(by_rule.values())), drift.between(tonight, before, found)
+    scored = {class_id for _, class_id in found.now if class_id is not None}
     return GateVerdict(
         verdict=usual,
         run_id=tonight.run_id,
@@ -199,12 +200,20 @@ def _verdict(
         failed=row["failed"],
         checks=drift.beside(checks, moved, between),
         headline=headline.headline(found.now, found.before, verdicts),
-        reasons=(*_invalid(config, row), *reasons, *_said(headline.depends(verdicts)), *_transforms(row, then)),
+        reasons=(
+            *_invalid(config, row),
+            *reasons,
+            *_never(config, found, before),
+            *_rule(verdicts),
+            *_transforms(row, then),
+        ),
         common_samples=found.common,
         lost=found.lost,
         added=found.added,
         drift=moved,
         drift_says=drift_messages.says(moved, checks, between),
+        foreground=tuple(config.classes[i] for i in config.foreground_ids if i in scored),
+        foreground_says=config.foreground_says(scored),
     )
 
 
@@ -212,6 +221,15 @@ def _invalid(config: Config, row: Mapping[str, Any]) -> list[str]:
     if row["status"] == accounting.DONE:
         return []
     return [f"the run's status is {row['status']}: {accounting.why_invalid(row, config.max_failed_fraction)}"]
+
+
+def _never(config: Config, found: Comparison, before: FinishedRun | None) -> Sequence[str]:
+    """What cannot pass, of a run without a baseline: of one that is compared each check says it."""
+    return never_passes.reasons(config.gate, found.now, config.bootstrap.replicates) if before is None else ()
+
+
+def _rule(verdicts: Mapping[str, str]) -> list[str]:
+    return _said(headline.depends(verdicts))
 
 
 def _said(text: str | None) -> list[str]:

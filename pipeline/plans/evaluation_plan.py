@@ -77,7 +77,7 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
             TableSettings(
                 run=run,
                 max_failed_fraction=config.max_failed_fraction,
-                config=config.model_dump_json(),
+                config=config.with_foreground.model_dump_json(),
                 model=model.path,
                 versions=versions(),
                 runner=runner_options.runner_name(options),

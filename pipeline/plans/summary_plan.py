@@ -144,7 +144,7 @@ def _expected_shards(config: Config, run: Run, row: dict[str, Any] | None) -> in
 
 def _config_json(config: Config, row: dict[str, Any] | None) -> str:
     """The config that scored the run, with the keys that this summary decides; keys nobody knows are left out."""
-    ours = config.model_dump(mode="json")
+    ours = config.with_foreground.model_dump(mode="json")
     if row:
         known = {**json.loads(row["config"]), **{key: ours[key] for key in OF_THE_TABLES}}
     else:

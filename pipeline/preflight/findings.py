@@ -22,7 +22,7 @@ from ...schemas.shards import Shard
 from ..plans import model_settings, table_settings
 from ..plans.model_settings import IMAGE, VOLUME
 from ..runner import options as runner_options
-from . import beam_flags, dataflow, devices
+from . import beam_flags, dataflow, devices, gate_samples
 
 
 def findings(config: Config, flags: Sequence[str]) -> Iterator[Finding]:
@@ -42,10 +42,14 @@ def findings(config: Config, flags: Sequence[str]) -> Iterator[Finding]:
         yield _matched(pattern, found)
     agreement, finding = _agreement(config)
     yield finding
+    says = config.foreground_says(agreement.scored) if agreement else None
+    if says:
+        yield fine(says, "classes")
     shards = sorted(set(found), key=lambda shard: shard.path)
     decode = model_settings.decode_settings(config, agreement) if agreement else _without_model(config, shards)
     looked = first_records.look(shards, decode, failures_allowed=config.max_failed_fraction > 0)
     yield from looked.findings
+    yield from gate_samples.findings(config, shards)
     if agreement is not None:
         yield _scored(config, agreement, looked.samples)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -9,8 +10,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from ..slices import ANY, FOREGROUND
 from ..tables import SLICE_FEATURES
 from . import features as feature_contract
+from . import foreground as foregrounds
 from .features import FeatureKeys
-from .gate import GateConfig
+from .gate import OF_THE_RUN, GateConfig
 from .labels import IgnoreLabels, LabelOffset, LabelSettings, MaskValues
 from .limits import BATCH_TIMEOUT_SECONDS, MAX_PIXELS, SHARD_SPLIT_BYTES
 from .model import InputSettings, ModelSettings, OutputKind
@@ -75,6 +77,8 @@ class Config(Settings):
         if unknown or self.foreground == ():
             msg = f"foreground: expected names from {list(self.classes)}, but got {unknown or 'none'}"
             raise ValueError(msg)
+        if self.foreground is None and not foregrounds.guess(self.classes):
+            raise ValueError(foregrounds.all_background(self.classes))
         names = [[part.feature for part in spec] for spec in self.slices]
         repeated = [spec for spec in names if names.count(spec) > 1 or len(set(spec)) < len(spec)]
         if repeated:
@@ -91,6 +95,10 @@ class Config(Settings):
                     f"gate.checks.{place}.class: expected {ANY!r}, {FOREGROUND!r} or one of {list(self.classes)}, "
                     f"but got {check.class_name!r}"
                 )
+                raise ValueError(msg)
+            of_foreground = check.class_name == FOREGROUND not in self.classes and check.metric not in OF_THE_RUN
+            if of_foreground and self.foreground is None and not foregrounds.background(self.classes):
+                msg = f"gate.checks.{place}.class: {foregrounds.must_be_set(self.classes)}"
                 raise ValueError(msg)
         for place, drift in enumerate(self.gate.drift):
             if drift.class_name not in {*self.classes, ANY}:
@@ -129,10 +137,20 @@ class Config(Settings):
 
     @property
     def foreground_ids(self) -> tuple[int, ...]:
-        """Classes in the mean; without `foreground` all but id 0 where there are three or more."""
-        if self.foreground is not None:
-            return tuple(self.classes.index(name) for name in self.foreground)
-        return tuple(range(1 if len(self.classes) > 2 else 0, len(self.classes)))  # noqa: PLR2004
+        """Classes in the mean; without `foreground` all that are not named like a background."""
+        return tuple(self.classes.index(name) for name in self.foreground or foregrounds.guess(self.classes))
+
+    def foreground_says(self, scored: Collection[int]) -> str | None:
+        """What to say of a foreground that was guessed, of the class ids that are scored; None for one that was not."""
+        return None if self.foreground is not None else foregrounds.says(self.classes, scored)
+
+    @property
+    def with_foreground(self) -> "Config":
+        """The same with its foreground named, in the order of the classes.
+
+        So a run keeps it: what its tables were made with does not depend on how a later version guesses.
+        """
+        return self.model_copy(update={"foreground": tuple(self.classes[i] for i in sorted(set(self.foreground_ids)))})
 
     @property
     def scoring(self) -> str:

@@ -147,7 +147,7 @@ def test_without_the_examples_and_the_runs_row_nobody_knows(demo: Path, capsys: 
         ("slices=[camera]", "slices: ['camera'] was not read when the run was scored"),
         ("slices=[camera]", "its sample files have the slice columns ['age', 'patient', 'scanner', 'site']"),
         ("threshold=0.25", "run 'r1' was scored with another config: threshold: 0.5 -> 0.25 (see"),
-        ("classes=[a, b, c, d]", 'classes: ["background", "car", "person", "bicycle"] -> ["a", "b", "c", "d"]'),
+        ("classes=[bg, b, c, d]", 'classes: ["background", "car", "person", "bicycle"] -> ["bg", "b", "c", "d"]'),
     ],
 )
 def test_what_was_not_scored_cannot_be_summarized(

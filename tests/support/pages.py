@@ -102,7 +102,7 @@ def data(text=None, gated=True, **more):
         "histograms": tuple(Histogram(name, (0, 3, 5, 9), (1, 1, 4, 9) if gated else None) for name in names),
         "n_histograms": len(names), "trend": points(9, text),
         "failures": (({**failure, **({key: text for key in failure if key != "record"} if text else {})}),),
-        "notes": (text,) if text else (),
+        "notes": (text,) if text else (), "foreground_says": text and f"foreground: {text}",
     }  # fmt: skip
     return ReportData(**{**given, **more})
 

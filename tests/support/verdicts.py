@@ -71,4 +71,5 @@ def hostile(text):
     return verdict(
         line, dataclasses.replace(line, verdict="PASS"), reasons=(text, text), baseline_kind=text, model=text or "m",
         baseline_model=text or "m", drift=(data, dataclasses.replace(data, verdict="PASS")), drift_says=text,
+        foreground=(text,), foreground_says=f"foreground: {text}",
     )  # fmt: skip

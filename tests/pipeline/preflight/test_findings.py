@@ -56,7 +56,7 @@ def one(settings: dict[str, Any], said: str, level: str = "problem") -> None:
 
 def test_a_good_config_has_no_finding_and_leaves_nothing(settings: dict[str, Any], tmp_path: Path) -> None:
     assert found(settings) == found(settings, "warning") == []
-    assert len(found(settings, "ok")) == 6
+    assert len(found(settings, "ok")) == 7
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
 
 
@@ -195,8 +195,8 @@ def test_the_command_prints_a_line_for_each_and_exits_0(
 ) -> None:
     assert command(settings, tmp_path) == 0
     out, err = capsys.readouterr()
-    assert [line.partition(":")[0] for line in out.splitlines()] == ["ok"] * 6
-    assert err == "dicebeam: 6 ok, 0 warning, 0 problem\n"
+    assert [line.partition(":")[0] for line in out.splitlines()] == ["ok"] * 7
+    assert err == "dicebeam: 7 ok, 0 warning, 0 problem\n"
 
 
 def test_the_command_exits_2_with_any_problem(

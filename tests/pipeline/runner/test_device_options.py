@@ -82,7 +82,7 @@ def config(tmp_path: Path) -> dict[str, Any]:
         tmp_path / "model", lambda images: {"p": tf.nn.softmax(images[..., :2])}, builders.images_spec()
     )
     checks = [{"metric": "dice_mean", "min": 0.1}]
-    named = {"examples": f"{tmp_path}/part", "model": model, "output": f"{tmp_path}/out", "classes": ["a", "b"]}
+    named = {"examples": f"{tmp_path}/part", "model": model, "output": f"{tmp_path}/out", "classes": ["bg", "b"]}
     return {**named, "gate": {"checks": checks}, "bootstrap": {"replicates": 0}}
 
 
@@ -225,4 +225,4 @@ def test_preflight_says_it_too(
     assert exited.value.code == 2
     assert len(re.findall("^problem: expected a GPU on ", said.out, re.M)) == 1
     assert "ok: the model loads and scores the first sample" in said.out
-    assert said.err.splitlines()[-1] == "dicebeam: 6 ok, 0 warning, 1 problem"
+    assert said.err.splitlines()[-1] == "dicebeam: 7 ok, 1 warning, 1 problem"

@@ -443,7 +443,8 @@ def test_a_mapping_of_keys(load):
     ("classes", "foreground", "ids"),
     [
         (["a", "b"], None, (0, 1)),
-        (["a", "b", "c"], None, (1, 2)),
+        (["a", "b", "c"], None, (0, 1, 2)),
+        (["bg", "b", "c"], None, (1, 2)),
         (["a", "b", "c"], ["c", "a"], (2, 0)),
         (["a", "b"], ["b"], (1,)),
     ],
@@ -485,7 +486,7 @@ ELSEWHERE = {
     "shard_split_bytes": 9,
     "bootstrap": {"seed": 1},
     "foreground": ["car"],
-    "gate": {"checks": [{"metric": "dice_mean", "max_drop": 0.01}]},
+    "gate": {"checks": [{"metric": "dice_mean", "class": "car", "max_drop": 0.01}]},
 }
 
 
