@@ -168,18 +168,7 @@ def _verdict(
     """The verdict; reasons say why there is no baseline to compare with, `moved` is what became of the data."""
     tonight, before = runs
     row, then = tonight.row, before.row if before else {}
-    compared = Compared(
-        found.now,
-        found.before,
-        estimates.of_the_run(row),
-        estimates.of_the_run(then),
-        same_model=before is not None and baselines.same_model(row, then),
-    )
-    if reasons:
-        compared = replace(compared, why="; ".join(reasons))
-    if reasons and before is not None:
-        compared = replace(compared, unlike=INVALID)
-    by_rule = gate_checks.sensitive(config.gate, compared)
+    by_rule = gate_checks.sensitive(config.gate, _compared(tonight, before, found, reasons))
     valid = row["status"] == accounting.DONE
     verdicts = {rule: gate_checks.overall(checks, moved, valid=valid) for rule, checks in by_rule.items()}
     usual, *_ = verdicts.values()
@@ -210,6 +199,20 @@ def _verdict(
         foreground=tuple(config.classes[i] for i in config.foreground_ids if i in scored),
         foreground_says=config.foreground_says(scored),
     )
+
+
+def _compared(tonight: FinishedRun, before: FinishedRun | None, found: Comparison, reasons: Sequence[str]) -> Compared:
+    then = before.row if before else {}
+    compared = Compared(
+        found.now,
+        found.before,
+        estimates.of_the_run(tonight.row),
+        estimates.of_the_run(then),
+        same_model=before is not None and baselines.same_model(tonight.row, then),
+    )
+    if reasons:
+        compared = replace(compared, why="; ".join(reasons))
+    return replace(compared, unlike=INVALID) if reasons and before is not None else compared
 
 
 def _invalid(config: Config, row: Mapping[str, Any]) -> list[str]:
