@@ -104,9 +104,8 @@ def test_tables_that_were_made_with_another_foreground_are_not_taken_for_these(s
     said: list[str] = []
     found = verdict.decide(Config.model_validate(settings), "r1", tell=said.append).verdict
     assert found.checks[0].value == pytest.approx(1 / 3)
-    assert said == [
-        "reading the samples again: the tables were made with other slices, foreground, cluster or bootstrap"
-    ]
+    (line,) = said
+    assert "the tables were made with other slices, foreground, cluster or bootstrap, or by another version" in line
 
 
 @pytest.mark.parametrize("chosen", [["lesion"], None])
