@@ -3,7 +3,7 @@
 The runs share the bootstrap's weights of every sample, so the spread of their replicates' differences is that of a
 paired comparison, whatever the statistic is. Ends are as `spread` has them, with the t distribution, and not the
 percentiles of the replicates, which end at one in as many as there are: too coarse for Holm's correction over many
-checks. The slope of the variance only ever widens here.
+checks. The slope of the variance only ever widens here, and only by what is more than the replicates' own chance.
 
 No replicate knows of samples that a model would lose whole and that the data set does not hold. n samples without such
 a loss leave room for a rate r of them with the probability exp(-r n), which is 5 % at r = 3 / n (the rule of three).
@@ -89,7 +89,8 @@ def difference(
         degrees: of freedom, n - 1 for n samples or clusters behind it.
         lost: by how much a sample that one of the models loses whole moves it.
     """
-    variance, third = spread.moments(replicates - of_baseline, degrees)
+    apart = replicates - of_baseline
+    variance, third = spread.moments(apart, degrees)
     if np.isnan(value) or np.isnan(baseline) or np.isnan(variance):
         return None
     # sums in another order, of other shards or workers, differ in their last bits: that is no change
@@ -97,7 +98,8 @@ def difference(
     error = float(np.sqrt(variance))
     if error <= tolerance.RELATIVE * max(abs(value), abs(baseline)):
         return Difference(moved, 0.0, degrees, 0.0, lost)
-    return Difference(moved, error, degrees, float(spread.slope(variance, third)), lost)
+    slope = spread.certain_slope(float(variance), float(third), np.count_nonzero(~np.isnan(apart)))
+    return Difference(moved, error, degrees, slope, lost)
 
 
 def of_rates(found: Difference, n: int) -> Difference:

@@ -47,6 +47,15 @@ def slope(variance: ArrayLike, third: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(np.divide(third, variance, out=flat, where=variance > 0))
 
 
+def certain_slope(variance: float, third: float, replicates: int) -> float:
+    """The slope without what so many replicates of a symmetric statistic give by chance: it is nearer to 0 by that.
+
+    The skewness of R draws from a normal distribution has a standard error of sqrt(6 / R).
+    """
+    found, chance = float(slope(variance, third)), np.sqrt(6 * variance / replicates)
+    return float(np.sign(found) * max(0.0, abs(found) - chance))
+
+
 def reach(t: ArrayLike, variance: ArrayLike, outward: ArrayLike) -> NDArray[np.float64]:
     """How far an end of an interval is from the measured value.
 

@@ -79,6 +79,12 @@ def test_the_slope_is_that_of_samples_with_other_weights():
     assert slope == pytest.approx((var_high - var_low) / (high - low), rel=0.35)
 
 
+def test_a_slope_that_chance_would_give_is_none():
+    """The standard error of a skewness of 1,000 draws is 0.0775."""
+    assert spread.certain_slope(4.0, 8 * 0.07, 1000) == 0
+    assert spread.certain_slope(4.0, -8 * 0.5, 1000) == pytest.approx(-2 * (0.5 - np.sqrt(0.006)))
+
+
 def test_degrees_of_a_mean_by_hand():
     """(1 + 4)^2 / (1 / 10 + 16 / 5) = 7.5757."""
     assert spread.degrees_of_mean(np.array([1.0, 4.0]), np.array([10.0, 5.0])) == pytest.approx(25 / 3.3)

@@ -104,7 +104,10 @@ def test_without_either_it_counts_records(folder: Path, tmp_path: Path, capsys: 
     output = f"output={tmp_path}"
     few = "gate.checks=[{metric: dice_mean, slice: 'site=*', max_drop: 0.5, min_samples: 61}]"
     out = preflight(folder, capsys, few, output)
-    assert "dice_mean of foreground in site=*: 60 samples to judge by, fewer than min_samples, 61: this check cannot pass" in out
+    assert (
+        "dice_mean of foreground in site=*: 60 samples to judge by, fewer than min_samples, 61: this check cannot pass"
+        in out
+    )
     assert ", by the records of the examples; lower" in out
     assert "cannot pass with" not in preflight(folder, capsys, few.replace("61", "60"), output)
 
