@@ -128,7 +128,7 @@ def judged(folder, tmp_path, monkeypatch, capsys):
     return judge
 
 
-NARROW = "gate.checks=[{metric: dice_mean, max_drop: 0.07}]"
+NARROW = "gate.checks=[{metric: missed_rate, class: person, max_rise: 0.05}]"
 NOWHERE = 'gate.checks=[{metric: dice_mean, slice: "site=w*", max_drop: 0.09}]'
 SPEED = "gate.checks=[{metric: samples_per_second, max_drop: 9000}]"
 
