@@ -135,6 +135,12 @@ def not_measured(item: Item) -> str:
     return f"{subject(item)} was not measured in the run" + (" or its baseline" if item.relative else "")
 
 
+def in_no_mask(names: Sequence[str]) -> str:
+    """What to say of foreground classes that are true in no sample."""
+    which = "it has" if len(names) == 1 else "they have"
+    return f"{', '.join(names)}: in no mask of these data, so {which} no part in the foreground mean"
+
+
 def depends(by_rule: Mapping[str, str]) -> str:
     """What to add to the message of a check whose verdict is another one under another rule; empty for one verdict."""
     differing = under_other_rules(by_rule)

@@ -1,6 +1,6 @@
 """The mean Dice of the foreground under each rule for empty masks: what a verdict begins with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ...schemas.slices import ALL
 from ...schemas.verdict import RULES, Headline
@@ -30,6 +30,18 @@ def headline(now: Estimates, before: Estimates | None, verdicts: Mapping[str, st
             Headline(rule.name, verdicts[rule.name], value, baseline, apart.value if apart else None, low, high)
         )
     return tuple(lines)
+
+
+def in_no_mask(now: Estimates, foreground: Sequence[int]) -> str | None:
+    """What to say of foreground classes that are true in no sample, and so have no part in the mean; None for none."""
+    together = now.get((ALL, None))
+    if together is None:
+        return None
+    there = {member.class_id for member in together.members}
+    names = [
+        now[ALL, class_id].class_name for class_id in foreground if class_id not in there and (ALL, class_id) in now
+    ]
+    return check_messages.in_no_mask(names) if names else None
 
 
 def depends(verdicts: Mapping[str, str]) -> str | None:

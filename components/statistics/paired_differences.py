@@ -98,7 +98,7 @@ def difference(
     error = float(np.sqrt(variance))
     if error <= tolerance.RELATIVE * max(abs(value), abs(baseline)):
         return Difference(moved, 0.0, degrees, 0.0, lost)
-    slope = spread.certain_slope(float(variance), float(third), np.count_nonzero(~np.isnan(apart)))
+    slope = spread.certain_slope(float(variance), float(third), int(np.count_nonzero(~np.isnan(apart))))
     return Difference(moved, error, degrees, slope, lost)
 
 

@@ -175,6 +175,7 @@ def _verdict(
     checks, between = next(iter(by_rule.values())), drift.between(tonight, before, found)
     scored = {class_id for _, class_id in found.now if class_id is not None}
     never = _never(config, found, before)
+    nowhere = _said(headline.in_no_mask(found.now, config.foreground_ids))
     return GateVerdict(
         verdict=usual,
         run_id=tonight.run_id,
@@ -190,7 +191,7 @@ def _verdict(
         failed=row["failed"],
         checks=drift.beside(checks, moved, between),
         headline=headline.headline(found.now, found.before, verdicts),
-        reasons=(*_invalid(config, row), *reasons, *never, *_rule(verdicts), *_transforms(row, then)),
+        reasons=(*_invalid(config, row), *reasons, *never, *_rule(verdicts), *_transforms(row, then), *nowhere),
         common_samples=found.common,
         lost=found.lost,
         added=found.added,
