@@ -50,9 +50,9 @@ def slope(variance: ArrayLike, third: ArrayLike) -> NDArray[np.float64]:
 def certain_slope(variance: float, third: float, replicates: int) -> float:
     """The slope without what so many replicates of a symmetric statistic give by chance: it is nearer to 0 by that.
 
-    The skewness of R draws from a normal distribution has a standard error of sqrt(6 / R).
+    The skewness of R draws from a normal distribution has a standard error of sqrt(6 / R), and is within two of them.
     """
-    found, chance = float(slope(variance, third)), np.sqrt(6 * variance / replicates)
+    found, chance = float(slope(variance, third)), 2 * np.sqrt(6 * variance / replicates)
     return float(np.sign(found) * max(0.0, abs(found) - chance))
 
 

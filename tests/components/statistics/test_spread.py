@@ -81,8 +81,8 @@ def test_the_slope_is_that_of_samples_with_other_weights():
 
 def test_a_slope_that_chance_would_give_is_none():
     """The standard error of a skewness of 1,000 draws is 0.0775."""
-    assert spread.certain_slope(4.0, 8 * 0.07, 1000) == 0
-    assert spread.certain_slope(4.0, -8 * 0.5, 1000) == pytest.approx(-2 * (0.5 - np.sqrt(0.006)))
+    assert spread.certain_slope(4.0, 8 * 0.15, 1000) == 0
+    assert spread.certain_slope(4.0, -8 * 0.5, 1000) == pytest.approx(-2 * (0.5 - 2 * np.sqrt(0.006)))
 
 
 def test_degrees_of_a_mean_by_hand():
