@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from ...schemas import tables
 from ...schemas.accounting import FileSums, RunTotals
-from ...schemas.errors import AccountingError
+from ...schemas.errors import AccountingError, TablesError
 from ...schemas.slices import ALL, SliceTables
 from ..runs import accounting, run_files, runs_row, superseded_files
 from ..storage import filesystems
@@ -130,7 +130,7 @@ def _of_the_attempt_that_scored(run: run_files.Run, counted: Counted) -> dict[st
     """
     try:
         before = runs_row.read(run)
-    except pa.ArrowInvalid:
+    except TablesError:
         return {}
     totals = counted.sums.totals
     if before is None or counted.scored_now or (before["shards"], before["records"]) != (totals.shards, totals.records):

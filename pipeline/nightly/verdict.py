@@ -101,7 +101,7 @@ def decide(
         raise TablesError(msg)
     kind = baseline or config.gate.baseline
     blessed = [each.run_id for each in blessing.listed(tonight.run.output)] if kind == baselines.BLESSED else []
-    hidden = run_tables.hidden_runs(tonight.run.output, runs)
+    hidden = run_tables.hidden_runs(tonight.run.output)
     before, why = baselines.find(kind, tonight, runs, blessed, hidden, common=config.gate.common_samples)
     moved = drift.judge(config, tonight, before, why)
     unlike = [] if before is None else _unlike(config, tonight, before)
