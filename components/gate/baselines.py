@@ -1,7 +1,7 @@
 """Which run a run is compared with, and whether it can be."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..runs import config_difference
@@ -32,9 +32,9 @@ def find(
         kind: `blessed`, the run that was blessed last; `previous`, the last finished run of another model, or with
             another transform before it, on the same data, whose failures were within its budget; or a run id.
         tonight: the run that is held against it, which is never its own baseline.
-        runs: every finished run, the last one first.
+        runs: the finished runs that may be it.
         blessed: ids of blessed runs, the one that was blessed last first.
-        hidden: runs that were finished and whose rows are hidden now.
+        hidden: runs that were finished and may be it, whose rows are hidden now.
         common: whether the samples that both have are compared, so that, if there is no previous run on the same data,
             the last one of the same config will do.
     """
@@ -48,32 +48,46 @@ def find(
         chosen, none = kind if known else None, f"there is no other finished run {kind!r}"
     if chosen is None or chosen in others:
         return others.get(chosen or ""), none
-    return None, (
-        f"the baseline is run {chosen!r}, but its row in `runs` is not there: a summary or a compaction of it is at "
-        f"work or was stopped, or the row was deleted. To repair it: dicebeam summarize CONFIG.yaml --run-id {chosen}"
+    return None, f"the baseline is {not_there(chosen)}"
+
+
+def not_there(run_id: str) -> str:
+    """What is to be said of a run that was finished and has no row now."""
+    return (
+        f"run {run_id!r}, but its row in `runs` is not there: a summary or a compaction of it is at work or was "
+        f"stopped, or the row was deleted. To repair it: dicebeam summarize CONFIG.yaml --run-id {run_id}"
     )
 
 
 def _previous(tonight: FinishedRun, others: Sequence[FinishedRun], *, common: bool) -> str | None:
     ordered = sorted(others, key=lambda past: (past.finished, past.run_id), reverse=True)
-    earlier = [past for past in ordered if past.finished <= tonight.finished and _is_other(past, tonight)]
-    found = next((past for past in earlier if same_data(past.row, tonight.row)), None)
-    if found is None and common:
-        found = next((past for past in earlier if _same_config(past, tonight)), None)
-    return found.run_id if found else None
+    for fits in previous(tonight, common=common):
+        if found := next((past for past in ordered if fits(past)), None):
+            return found.run_id
+    return None
 
 
-def _is_other(past: FinishedRun, tonight: FinishedRun) -> bool:
-    return bool(past.row["status"] == DONE and _scored_by(past.row) != _scored_by(tonight.row))
+def previous(tonight: FinishedRun, *, common: bool) -> tuple[Callable[[FinishedRun], bool], ...]:
+    """What the previous run of a run must be; if none is, what it must be instead. It is the last one that is."""
+
+    def of_the_data(past: FinishedRun) -> bool:
+        return _is_earlier(past, tonight) and same_data(past.row, tonight.row)
+
+    def of_the_config(past: FinishedRun) -> bool:
+        return _is_earlier(past, tonight) and past.row["config_fingerprint"] == tonight.row["config_fingerprint"]
+
+    return (of_the_data, of_the_config) if common else (of_the_data,)
+
+
+def _is_earlier(past: FinishedRun, tonight: FinishedRun) -> bool:
+    """Whether a run is of another model, ended before, and is valid."""
+    other = past.run_id != tonight.run_id and _scored_by(past.row) != _scored_by(tonight.row)
+    return bool(other and past.row["status"] == DONE and past.finished <= tonight.finished)
 
 
 def _scored_by(row: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Fingerprints of the model and of the transform before it, which together are what is judged."""
     return row["model_fingerprint"], row.get("transform_fingerprint")
-
-
-def _same_config(past: FinishedRun, tonight: FinishedRun) -> bool:
-    return bool(past.row["config_fingerprint"] == tonight.row["config_fingerprint"])
 
 
 def unlike(now: Mapping[str, Any], before: Mapping[str, Any], not_scoring: set[str], *, common: bool) -> list[str]:

@@ -92,20 +92,20 @@ def read_row(output: str, name: RunName) -> FinishedRun | None:
     return FinishedRun(_run(output, name.eval_date, name.run_id, row), row, file == runs_row.FILE)
 
 
-def read_rows(output: str, names: Iterable[RunName]) -> Iterator[FinishedRun | TablesError]:
+def read_rows(output: str, names: Iterable[RunName]) -> Iterator[tuple[RunName, FinishedRun | TablesError]]:
     """The runs of some names in order, read in parallel and not far ahead; an error in the place of a damaged row.
 
     Whoever needs that row raises the error. A run whose row has gone since it was listed is left out.
     """
 
-    def read(name: RunName) -> FinishedRun | TablesError | None:
+    def read(name: RunName) -> tuple[RunName, FinishedRun | TablesError | None]:
         try:
-            return read_row(output, name)
+            return name, read_row(output, name)
         except TablesError as error:
-            return error
+            return name, error
 
     rows = prefetch.ordered_map(read, names, threads=READERS, ahead=2 * READERS, name="runs")
-    return (row for row in rows if row is not None)
+    return ((name, row) for name, row in rows if row is not None)
 
 
 def finished_runs(output: str) -> list[FinishedRun]:
@@ -130,14 +130,14 @@ def _every(output: str, *, stands: bool) -> list[FinishedRun]:
     return sorted(sound(read_rows(output, names)), key=lambda past: (past.finished, past.run_id), reverse=True)
 
 
-def sound(rows: Iterable[FinishedRun | TablesError]) -> list[FinishedRun]:
+def sound(rows: Iterable[tuple[RunName, FinishedRun | TablesError]]) -> list[FinishedRun]:
     """The runs, where every row is needed.
 
     Raises:
         TablesError: the first of a damaged row.
     """
     found = []
-    for row in rows:
+    for _, row in rows:
         if isinstance(row, TablesError):
             raise row
         found.append(row)

@@ -9,8 +9,8 @@ from typing import Any
 from ...components.gate import baselines, drift_messages, estimates, headline
 from ...components.gate import checks as gate_checks
 from ...components.gate.checks import Compared
-from ...components.runs import accounting, run_files, run_tables
-from ...components.runs.run_tables import FinishedRun
+from ...components.runs import accounting, last_run, run_files, run_tables
+from ...components.runs.run_tables import FinishedRun, RunName
 from ...components.storage import filesystems
 from ...components.verdict import blessing
 from ...schemas import slices
@@ -55,21 +55,39 @@ def check_config(config: Config) -> None:
             raise ConfigError(msg)
 
 
-def find_run(config: Config, run_id: str | None, flags: Sequence[str]) -> tuple[FinishedRun, list[FinishedRun]]:
-    """A finished run, the last one without an id, and all of them.
+def find_run(config: Config, run_id: str | None, flags: Sequence[str]) -> tuple[FinishedRun, list[RunName]]:
+    """A finished run, the last valid one without an id, and the names of all of them.
 
     Raises:
-        TablesError: if there is none.
+        TablesError: if there is none, its row is damaged, or it is the last one and hidden.
     """
     filesystems.use_options(runner_options.pipeline_options(flags))
     output = filesystems.absolute(config.output)
-    runs = run_tables.finished_runs(output)
-    wanted = None if run_id is None else run_files.check_run_id(run_id)
-    found = next((past for past in runs if wanted in (None, past.run_id)), None)
+    names = run_tables.listed(output)
+    found = _last(output, names) if run_id is None else _named(output, names, run_files.check_run_id(run_id))
     if found is None:
         what = f"a finished run {run_id!r}" if run_id else "a finished run"
         raise TablesError(f"expected {what} in {output}/runs, but there is none; evaluate first")
-    return found, runs
+    return found, names
+
+
+def _named(output: str, names: Sequence[RunName], run_id: str) -> FinishedRun | None:
+    name = run_tables.named(names, run_id)
+    found = None if name is None else run_tables.read_row(output, name)
+    return found if found and found.stands else None
+
+
+def _last(output: str, names: Sequence[RunName]) -> FinishedRun | None:
+    """The valid run that finished last; what is damaged or hidden is never passed over for an older one."""
+    found = last_run.find(output, names, lambda past: bool(past.row["status"] == accounting.DONE))
+    if found is None and names:
+        msg = (
+            f"none of the {len(names)} finished runs in {output}/runs is valid; to judge one of them, give its --run-id"
+        )
+        raise TablesError(msg)
+    if found is not None and not found.stands:
+        raise TablesError(f"the last run is {baselines.not_there(found.run_id)}")
+    return found
 
 
 def decide(
@@ -94,15 +112,13 @@ def decide(
             and these were not analyzed.
     """
     check_config(config)
-    tonight, runs = find_run(config, run_id, flags)
+    tonight, names = find_run(config, run_id, flags)
     if config.fingerprint != tonight.row["config_fingerprint"]:
         differs = baselines.difference(tonight.row["config"], config.model_dump_json(), NOT_SCORING)
         msg = f"run {tonight.run_id!r} was scored with another config: {differs}. Gate it with the config of the run"
         raise TablesError(msg)
     kind = baseline or config.gate.baseline
-    blessed = [each.run_id for each in blessing.listed(tonight.run.output)] if kind == baselines.BLESSED else []
-    hidden = run_tables.hidden_runs(tonight.run.output)
-    before, why = baselines.find(kind, tonight, runs, blessed, hidden, common=config.gate.common_samples)
+    before, why = _baseline(config, kind, tonight, names)
     moved = drift.judge(config, tonight, before, why)
     unlike = [] if before is None else _unlike(config, tonight, before)
     found = comparison.compare(config, tonight, None if unlike else before, tell)
@@ -111,6 +127,27 @@ def decide(
     relative = bool(moved) or any(check.relative for check in config.gate.checks)
     alone = [why] if before is None and relative else []
     return Gated(tonight, _verdict(config, (tonight, before), kind, found, unlike or alone, moved))
+
+
+def _baseline(
+    config: Config, kind: str, tonight: FinishedRun, names: Sequence[RunName]
+) -> tuple[FinishedRun | None, str]:
+    """The baseline, and if there is none, why. Of all rows only those are read that may be of it."""
+    output, common = tonight.run.output, config.gate.common_samples
+    blessed = [each.run_id for each in blessing.listed(output)] if kind == baselines.BLESSED else []
+    try:
+        if kind == baselines.PREVIOUS:
+            found = last_run.find(output, names, *baselines.previous(tonight, common=common))
+        else:
+            chosen = (
+                kind if kind != baselines.BLESSED else next((each for each in blessed if each != tonight.run_id), "")
+            )
+            name = run_tables.named(names, chosen)
+            found = None if name is None else run_tables.read_row(output, name)
+    except TablesError as error:  # of the baseline, or of what may be it
+        return None, str(error)
+    runs, hidden = ([past for past in (found,) if past and past.stands is stands] for stands in (True, False))
+    return baselines.find(kind, tonight, runs, blessed, hidden, common=common)
 
 
 def _unlike(config: Config, tonight: FinishedRun, before: FinishedRun) -> list[str]:

@@ -148,7 +148,7 @@ def test_rows_are_read_in_the_order_of_their_names(several: str) -> None:
 def test_a_damaged_row_is_an_error_in_its_place_and_names_its_file(several: str) -> None:
     damage(several, "2025-02-01", "r2")
     names = run_tables.listed(several)
-    *_, damaged, sound = run_tables.read_rows(several, names)
+    *_, (_, damaged), (_, sound) = run_tables.read_rows(several, names)
     assert isinstance(damaged, TablesError)
     assert isinstance(sound, run_tables.FinishedRun)
     message = (
@@ -170,7 +170,7 @@ def test_a_row_that_was_deleted_since_it_was_listed_is_left_out(several: str) ->
     names = run_tables.listed(several)
     Path(several, "runs", "eval_date=2026-11-24", "run_id=r1", runs_row.FILE).unlink()
     assert run_tables.read_row(several, run_tables.named(names, "r1")) is None
-    assert [past.run_id for past in run_tables.read_rows(several, names)] == ["r3", "r2", "r0"]
+    assert [name.run_id for name, _ in run_tables.read_rows(several, names)] == ["r3", "r2", "r0"]
 
 
 def test_a_file_of_two_rows_is_no_row(several: str) -> None:
