@@ -2,7 +2,7 @@
 
 import glob
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +13,13 @@ import pyarrow as pa
 from ...schemas import tables
 from ...schemas.errors import ConfigError, TablesError
 from ..storage import filesystems
-from . import sql_views
+from . import named_tables, sql_views, unopened
 
 BATCH_ROWS = 10_000
 VIEWS = """
 SELECT v.view_name AS "view", v.comment AS "rows", c.column_name AS "column", c.data_type AS "type"
 FROM duckdb_views() AS v JOIN duckdb_columns() AS c ON c.table_oid = v.view_oid
 WHERE NOT v.internal ORDER BY v.view_oid, c.column_index"""
-_TYPES = {pa.string(): "VARCHAR", pa.int32(): "INTEGER", pa.int64(): "BIGINT", pa.float64(): "DOUBLE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,8 @@ def _check_reads_only(sql: str) -> None:
 def connect(output: str, sql: str = "", *, allow_files: bool = False) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with the tables and views, and that can open nothing else unless it is allowed to.
 
-    With a statement, it has those that the statement can be about.
+    With a statement, it opens those that the statement names and what these are made of. Where it names none, or asks
+    what is there, the others can be listed, and reading one is an error.
 
     Raises:
         TablesError: if the folder has neither a `runs` nor a `datasets` table.
@@ -105,7 +105,7 @@ def connect(output: str, sql: str = "", *, allow_files: bool = False) -> duckdb.
     if filesystems.is_remote(root):
         msg = f"expected a local folder, but got {root!r}: copy the tables, or query them where they are"
         raise ConfigError(msg)
-    present = [name for name in tables.TABLES if filesystems.below(f"{root}/{name}", "*/*/*.parquet")]
+    present = [name for name in tables.TABLES if unopened.is_there(root, name)]
     if not {"runs", "datasets"} & set(present):
         msg = f"expected the tables of a run in {root!r}, but there is no complete run, nor an analysis"
         raise TablesError(msg)
@@ -113,25 +113,44 @@ def connect(output: str, sql: str = "", *, allow_files: bool = False) -> duckdb.
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET python_enable_replacements = false")  # no variable of this program is a table
     connection.execute("SET parquet_metadata_cache = true")  # each view opens the files of its tables
-    _make_views(connection, root, present, sql_views.mentioned(sql, set(present)))
+    every = {*present, *(view.name for view in sql_views.possible(set(present), set(tables.TABLES)))}
+    names = named_tables.named(sql, every) if sql else every
+    opened = sql_views.with_their_tables(names, every)
+    _make_views(connection, root, opened, every if not names or sql_views.asks_what_is_there(sql) else opened)
     if not allow_files:
         _shut_in(connection, root)
     connection.execute("SET lock_configuration = true")
     return connection
 
 
-def _make_views(connection: duckdb.DuckDBPyConnection, root: str, present: list[str], wanted: set[str]) -> None:
-    """The wanted tables that are there, and views whose tables are, each with a comment of what a row is."""
-    comments = {name: tables.ROWS[name] for name in present if name in wanted}
+def _make_views(connection: duckdb.DuckDBPyConnection, root: str, opened: set[str], listed: set[str]) -> None:
+    """Some tables over their files, others that can only be listed, and views, each with a comment of what a row is.
+
+    Views are made while no table has its files yet: making one looks at all files of its tables.
+    """
+    comments = {name: tables.ROWS[name] for name in tables.TABLES if name in listed}
+    over_files: dict[str, str] = {}
     for name in comments:
-        rows = _rows(root, name)
-        connection.execute(f"CREATE VIEW {name} AS SELECT *{_missing(connection, name, rows)} FROM ({rows})")  # noqa: S608
-    for view in sql_views.possible(set(present), set(tables.TABLES)):
-        if view.name in wanted:
+        columns = unopened.columns(root, name)
+        if name in opened:
+            there = {row[0]: row[1] for row in connection.execute(f"DESCRIBE {_rows(root, name)}").fetchall()}
+            absent = {column: kind for column, kind in columns.items() if column not in there}
+            columns, over_files[name] = there | absent, _statement(root, name, absent)
+        unopened.make(connection, name, columns)
+    for view in sql_views.views():
+        if view.name in listed:
             connection.execute(view.statement)
             comments[view.name] = view.rows
+    for statement in over_files.values():
+        connection.execute(statement)
     for name, comment in comments.items():
         connection.execute(f"COMMENT ON VIEW {name} IS '{_quoted(comment)}'")
+
+
+def _statement(root: str, table: str, absent: Mapping[str, str]) -> str:
+    """SQL that makes the view of a table over its files; what no file has, an older version wrote them all, is NULL."""
+    nulls = "".join(f", NULL::{kind} AS {column}" for column, kind in absent.items())
+    return f"CREATE OR REPLACE VIEW {table} AS SELECT *{nulls} FROM ({_rows(root, table)})"  # noqa: S608
 
 
 def _rows(root: str, table: str) -> str:
@@ -151,14 +170,6 @@ def _rows(root: str, table: str) -> str:
         f'SELECT * EXCLUDE ("/file"), {part.format(1)}::DATE AS eval_date, {part.format(2)} AS run_id '  # noqa: S608
         f"FROM read_parquet('{pattern}', hive_partitioning = false, filename = '/file', union_by_name = true)"
     )
-
-
-def _missing(connection: duckdb.DuckDBPyConnection, table: str, rows: str) -> str:
-    """SQL for the columns that no file has, because an older version wrote them all: they are NULL."""
-    there = {row[0] for row in connection.execute(f"DESCRIBE {rows}").fetchall()}
-    schema = tables.FIXED.get(table, tables.samples_schema([]))
-    absent = [field for field in schema if field.name not in there]
-    return "".join(f", NULL::{_TYPES.get(field.type, 'TIMESTAMPTZ')} AS {field.name}" for field in absent)
 
 
 def _shut_in(connection: duckdb.DuckDBPyConnection, root: str) -> None:
