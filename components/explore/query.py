@@ -2,7 +2,7 @@
 
 import glob
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +14,11 @@ from ...schemas import tables
 from ...schemas.errors import ConfigError, TablesError
 from ..storage import filesystems
 from . import named_tables, sql_views, unopened
+from .unopened import Columns
 
 BATCH_ROWS = 10_000
+_OVER_FILES = "/files"
+"""What is added to a table's name while views are made; no table has a "/" in its own."""
 VIEWS = """
 SELECT v.view_name AS "view", v.comment AS "rows", c.column_name AS "column", c.data_type AS "type"
 FROM duckdb_views() AS v JOIN duckdb_columns() AS c ON c.table_oid = v.view_oid
@@ -126,31 +129,37 @@ def connect(output: str, sql: str = "", *, allow_files: bool = False) -> duckdb.
 def _make_views(connection: duckdb.DuckDBPyConnection, root: str, opened: set[str], listed: set[str]) -> None:
     """Some tables over their files, others that can only be listed, and views, each with a comment of what a row is.
 
-    Views are made while no table has its files yet: making one looks at all files of its tables.
+    Making a view looks at all files of its tables, so views are made while these are not under their names yet.
     """
     comments = {name: tables.ROWS[name] for name in tables.TABLES if name in listed}
-    over_files: dict[str, str] = {}
     for name in comments:
         columns = unopened.columns(root, name)
-        if name in opened:
-            there = {row[0]: row[1] for row in connection.execute(f"DESCRIBE {_rows(root, name)}").fetchall()}
-            absent = {column: kind for column, kind in columns.items() if column not in there}
-            columns, over_files[name] = there | absent, _statement(root, name, absent)
-        unopened.make(connection, name, columns)
+        unopened.make(connection, name, _open(connection, root, name, columns) if name in opened else columns)
     for view in sql_views.views():
         if view.name in listed:
             connection.execute(view.statement)
             comments[view.name] = view.rows
-    for statement in over_files.values():
-        connection.execute(statement)
+    for name in opened & set(tables.TABLES):
+        connection.execute(f"DROP VIEW {name}")
+        connection.execute(f'ALTER VIEW "{name}{_OVER_FILES}" RENAME TO {name}')
     for name, comment in comments.items():
         connection.execute(f"COMMENT ON VIEW {name} IS '{_quoted(comment)}'")
 
 
-def _statement(root: str, table: str, absent: Mapping[str, str]) -> str:
-    """SQL that makes the view of a table over its files; what no file has, an older version wrote them all, is NULL."""
-    nulls = "".join(f", NULL::{kind} AS {column}" for column, kind in absent.items())
-    return f"CREATE OR REPLACE VIEW {table} AS SELECT *{nulls} FROM ({_rows(root, table)})"  # noqa: S608
+def _open(connection: duckdb.DuckDBPyConnection, root: str, table: str, columns: Columns) -> Columns:
+    """Make the view of a table over its files, under a name of its own; returns its columns.
+
+    What no file has, because an older version wrote them all, is NULL.
+    """
+    made, rows = f'CREATE OR REPLACE VIEW "{table}{_OVER_FILES}" AS SELECT *', _rows(root, table)
+    connection.execute(f"{made} FROM ({rows})")
+    named = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index"
+    there = dict(connection.execute(named, [table + _OVER_FILES]).fetchall())
+    absent = {column: kind for column, kind in columns.items() if column not in there}
+    if absent:
+        nulls = "".join(f", NULL::{kind} AS {column}" for column, kind in absent.items())
+        connection.execute(f"{made}{nulls} FROM ({rows})")
+    return there | absent
 
 
 def _rows(root: str, table: str) -> str:
