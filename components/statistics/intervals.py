@@ -34,7 +34,7 @@ def interval(replicates: NDArray[np.float64], n: ArrayLike) -> tuple[NDArray[np.
         replicate is undefined.
     """
     if not len(replicates):
-        replicates = np.full((1, *replicates.shape[1:]), np.nan)
+        return np.full(replicates.shape[1:], np.nan), np.full(replicates.shape[1:], np.nan)
     ordered = np.sort(replicates, axis=0)  # NaN comes last
     defined = np.count_nonzero(~np.isnan(ordered), axis=0)
     below = np.broadcast_to(tail(n), defined.shape)

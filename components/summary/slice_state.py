@@ -159,6 +159,11 @@ class SliceState:
         folded = 0 if self.folded is None else sum(getattr(self.folded, f.name).nbytes for f in fields(Totals))
         return folded + sum(block.nbytes for block in self.blocks)
 
+    @property
+    def has_several(self) -> bool:
+        """Whether there is more than one sample or, where clusters are resampled, more than one cluster."""
+        return self.folded is not None or len(np.unique(np.concatenate([block.hashes for block in self.blocks]))) > 1
+
     def take(self, blocks: Sequence[SampleBlock], settings: BootstrapSettings) -> None:
         """Take more samples."""
         self.blocks += blocks

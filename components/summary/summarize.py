@@ -6,7 +6,7 @@ parts, and a slice of many samples is kept as sums, so memory does not grow with
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import apache_beam as beam
@@ -22,7 +22,7 @@ from ..samples import sample_blocks
 from ..samples.sample_blocks import ReadBlock
 from ..statistics import digest, hashing
 from ..statistics.slicing import SliceSpec
-from . import slice_rows
+from . import slice_batches, slice_rows
 from .slice_rows import ClassSettings
 from .slice_state import BootstrapSettings, SliceState
 
@@ -137,10 +137,11 @@ class _MergeStates(beam.CombineFn):
 def slice_tables(key: SliceKey, state: SliceState, sizes: dict[int, int], settings: SummarySettings) -> SliceTables:
     """The rows of a slice; sizes are the numbers of slices of each spec."""
     place, name = key
-    state.fold(settings.bootstrap)
+    keep = not settings.specs[place] or sizes[place] <= settings.keep_slices
+    # one sample, or cluster, has no interval
+    state.fold(settings.bootstrap if keep or state.has_several else replace(settings.bootstrap, replicates=0))
     if state.folded is None:
         raise ValueError(f"expected samples in the slice {name!r}, but got none")
-    keep = not settings.specs[place] or sizes[place] <= settings.keep_slices
     return slice_rows.slice_tables(name, state.folded, settings.classes, keep_replicates=keep)
 
 
@@ -174,6 +175,7 @@ class Summarize(beam.PTransform):
         )
         states = read.states | "MergeStates" >> beam.CombinePerKey(_MergeStates(settings.bootstrap))
         sizes = states | "Specs" >> beam.MapTuple(lambda key, _: (key[0], 1)) | "CountSlices" >> beam.CombinePerKey(sum)
-        found = states | "SliceTables" >> beam.Map(_slice_tables, beam.pvalue.AsDict(sizes), settings)
+        each = states | "SliceTables" >> beam.Map(_slice_tables, beam.pvalue.AsDict(sizes), settings)
+        found = each | slice_batches.PutTogether()
         sums = read.sums | "AddSums" >> beam.CombineGlobally(add_sums).without_defaults()
         return Summary(found, sums, read.ids)
