@@ -1,6 +1,5 @@
 """Rows of many small slices, put together: a table of few rows takes a hundred times the memory of its rows."""
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import pyarrow.compute as pc
 from apache_beam.transforms.window import GlobalWindows
 
 from ...schemas.slices import ALL, SliceTables
+from ..storage import parquet_files
 
 SLICES_TOGETHER = 500
 
@@ -25,15 +25,19 @@ def together(parts: Sequence[SliceTables]) -> SliceTables:
 
 
 def rows_in_order(parts: Iterable[SliceTables], name: str) -> Iterator[pa.Table]:
-    """The rows of a table, a slice at a time: those of `all` first, and then by the slice's name."""
+    """The rows of a table, those of `all` first and then by the slice's name, whole slices a part, a row group each."""
     tables = [getattr(part, name) for part in parts]
     rows = pa.concat_tables(tables) if tables else pa.table({"slice": pa.array([], pa.string())})
     keys = pa.table({"others": pc.not_equal(rows["slice"], ALL), "slice": rows["slice"]})
     ordered = rows.take(pc.sort_indices(keys, sort_keys=[(key, "ascending") for key in keys.column_names]))
     names = ordered["slice"]
-    begins = np.flatnonzero(pc.not_equal(names.slice(1), names.slice(0, max(len(names) - 1, 0)))) + 1
-    limits = [0, *begins.tolist(), len(names)]
-    return (ordered.slice(start, end - start) for start, end in itertools.pairwise(limits) if end > start)
+    ends = np.flatnonzero(pc.not_equal(names.slice(1), names.slice(0, max(len(names) - 1, 0)))) + 1
+    start = 0
+    while start < len(names):
+        place = np.searchsorted(ends, start + parquet_files.ROWS_A_GROUP)
+        end = int(ends[place]) if place < len(ends) else len(names)
+        yield ordered.slice(start, end - start)
+        start = end
 
 
 def replicates_in_order(parts: Iterable[SliceTables]) -> Iterator[pa.Table]:

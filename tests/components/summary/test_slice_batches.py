@@ -28,15 +28,15 @@ def made(name: str, rows: int = 2, replicates: int | None = None) -> SliceTables
     return SliceTables(name, *(table(schema, rows) for schema in of.values()), kept)
 
 
-def ordered(parts: list[SliceTables], name: str = "classes") -> list[tuple[str, list[int]]]:
+def ordered(parts: list[SliceTables], name: str = "histograms") -> list[tuple[str, int]]:
     found = slice_batches.rows_in_order(parts, name)
-    return [(rows["slice"][0].as_py(), rows["class_id"].to_pylist()) for rows in found]
+    return [(row["slice"], row["class_id"]) for rows in found for row in rows.select(["slice", "class_id"]).to_pylist()]
 
 
 def test_rows_are_ordered_by_slice_and_in_a_slice_stay_as_they_are() -> None:
     mixed = [slice_batches.together([made("b"), made("a/x")]), made("all", 3), made("a=é"), made("Z")]
     assert ordered(mixed) == [
-        ("all", [0, 1, 2]), ("Z", [0, 1]), ("a/x", [0, 1]), ("a=é", [0, 1]), ("b", [0, 1]),
+        ("all", 0), ("all", 1), ("all", 2), *((name, i) for name in ("Z", "a/x", "a=é", "b") for i in (0, 1)),
     ]  # fmt: skip
 
 
@@ -46,7 +46,13 @@ def test_no_rows_are_no_parts(parts: list[SliceTables]) -> None:
 
 
 def test_one_slice_is_one_part() -> None:
-    assert ordered([made("all")]) == [("all", [0, 1])]
+    assert ordered([made("all")]) == [("all", 0), ("all", 1)]
+
+
+def test_a_row_group_has_whole_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slice_batches.parquet_files, "ROWS_A_GROUP", 3)
+    parts = list(slice_batches.rows_in_order([made(name) for name in "abcde"], "classes"))
+    assert [len(part) for part in parts] == [4, 4, 2]
 
 
 def test_replicates_are_in_the_same_order_and_of_those_that_have_some() -> None:
@@ -62,7 +68,7 @@ def test_many_slices_are_few_elements_and_lose_no_row(monkeypatch: pytest.Monkey
         assert len(found) <= 12
         assert [len(part.replicates) for part in found if part.replicates is not None] == [4]
         assert ordered(found) == ordered(slices)
-        assert ordered(found, "histograms") == ordered(slices, "histograms")
+        assert ordered(found, "classes") == ordered(slices, "classes")
 
     with beam.Pipeline("FnApiRunner") as pipeline:
         assert_that(pipeline | beam.Create(slices, reshuffle=False) | slice_batches.PutTogether(), few)
