@@ -31,7 +31,9 @@ def profile(command: list[str]) -> None:
     try:
         measured.runcall(cli.main, command)
     except SystemExit:
-        pstats.Stats(measured).sort_stats("tottime").print_stats(40)
+        pstats.Stats(measured).sort_stats("cumtime").print_stats(
+            r"dicebeam|scale|components|schemas|benchmarks|fsync|pyarrow", 70
+        )
 
 
 def main() -> None:
@@ -56,14 +58,16 @@ def main() -> None:
         if args.profile:
             profile(commands[args.shards][3:])
             return
-        taken: dict[int, list[float]] = {shards: [] for shards in commands}
+        taken: dict[int, list[processes.Measured]] = {shards: [] for shards in commands}
         for _ in range(args.rounds):
             for shards, command in commands.items():
-                taken[shards].append(processes.run(command).seconds)
-    one, many = (statistics.median(seconds) for seconds in taken.values())
+                taken[shards].append(processes.run(command))
+    one, many = (statistics.median(each.seconds for each in found) for found in taken.values())
+    cpu = [statistics.median(each.cpu_seconds for each in found) for found in taken.values()]
     print(
         f"{records:,} records: {one:.1f} s in one shard, {many:.1f} s in {args.shards:,} shards: "
-        f"{1000 * (many - one) / args.shards:.1f} ms a shard more"
+        f"{1000 * (many - one) / args.shards:.1f} ms a shard more, "
+        f"{1000 * (cpu[1] - cpu[0]) / args.shards:.1f} ms of CPU"
     )
 
 

@@ -59,11 +59,13 @@ class SummarySettings:
         return tuple(dict.fromkeys(part.column for spec in self.slices for part in spec))
 
 
-def add_block(states: dict[SliceKey, SliceState], block: ReadBlock, settings: SummarySettings) -> None:
-    """Let every slice take its samples of a block."""
+def add_block(states: dict[SliceKey, SliceState], block: ReadBlock, settings: SummarySettings) -> int:
+    """Let every slice take its samples of a block; returns by how many bytes the states have grown."""
+    grown = 0
     for place, spec in enumerate(settings.specs):
         for name, samples in sample_blocks.sliced(block, spec):
-            states.setdefault((place, name), SliceState()).take([samples], settings.bootstrap)
+            grown += states.setdefault((place, name), SliceState()).take([samples], settings.bootstrap)
+    return grown
 
 
 def add_sums(parts: Iterable[FileSums]) -> FileSums:
@@ -79,9 +81,10 @@ class _ReadSampleFile(beam.DoFn):
     def __init__(self, settings: SummarySettings) -> None:
         self._settings = settings
         self._states: dict[SliceKey, SliceState] = {}
+        self._held = 0
 
     def start_bundle(self) -> None:
-        self._states = {}
+        self._states, self._held = {}, 0
 
     def process(
         self, path: str
@@ -99,8 +102,8 @@ class _ReadSampleFile(beam.DoFn):
             sums = add_sums([sums, FileSums(RunTotals(), *digests)])
             for bucket in hashing.in_buckets(block.ids):
                 yield TaggedOutput("ids", bucket)
-            add_block(self._states, block, settings)
-            if sum(state.nbytes for state in self._states.values()) > HELD_BYTES:
+            self._held += add_block(self._states, block, settings)
+            if self._held > HELD_BYTES:
                 yield from self._handed_on()
         yield TaggedOutput("sums", sums)
 
@@ -109,7 +112,7 @@ class _ReadSampleFile(beam.DoFn):
             yield GlobalWindows.windowed_value(item)
 
     def _handed_on(self) -> Iterator[tuple[SliceKey, SliceState]]:
-        states, self._states = self._states, {}
+        states, self._states, self._held = self._states, {}, 0
         yield from states.items()
 
 

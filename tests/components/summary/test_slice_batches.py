@@ -104,3 +104,22 @@ def test_several_samples_and_what_is_kept_are_resampled(hashes: list[int], keep:
     found = summarize.slice_tables((1, "site=A"), SliceState([block(hashes)]), {1: 9}, of_site(keep))
     assert (found.replicates is not None) == bool(keep)
     assert (found.slices["dice_mean_low"].null_count == 0) == (len(hashes) > 1)
+
+
+def test_a_state_says_by_how_much_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slice_state, "FOLD_SAMPLES", 10)
+    state, held = SliceState(), 0
+    for number in range(12):
+        held += state.take([block([number, number + 100])], BootstrapSettings(5))
+        assert held == state.nbytes
+    assert state.folded is not None
+
+
+def test_many_small_files_are_not_counted_again_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+    real = SampleBlock.nbytes.fget
+    monkeypatch.setattr(SampleBlock, "nbytes", property(lambda self: counted.append(1) or real(self)))
+    state = SliceState()
+    for number in range(300):
+        state.take([block([number])], BootstrapSettings(5))
+    assert len(counted) == 300
