@@ -7,6 +7,7 @@ absent from a quarter of the samples, unless the kind says otherwise.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,11 @@ from dicebeam.components.gate import estimates
 from dicebeam.components.gate.checks import Compared
 from dicebeam.components.gate.estimates import Estimates
 from dicebeam.components.samples.sample_blocks import SampleBlock
+from dicebeam.components.statistics import ratios
 from dicebeam.components.statistics.hashing import id_hashes
 from dicebeam.components.summary import slice_rows, slice_state
 from dicebeam.components.summary.slice_rows import ClassSettings
-from dicebeam.components.summary.slice_state import BootstrapSettings
+from dicebeam.components.summary.slice_state import BootstrapSettings, Totals
 from dicebeam.schemas.config.gate import CheckConfig, GateConfig
 from dicebeam.schemas.records import SampleSums
 
@@ -151,9 +153,36 @@ def run_of(dice: Array, there: NDArray[np.bool_], scenario: Scenario, alarms: ND
     sums = SampleSums(hit, predicted, actual, zeros, zeros, zeros, whole, whole * 0)
     units = cluster_of(scenario) if scenario.by_cluster else np.arange(len(dice))
     settings = BootstrapSettings(by_cluster=scenario.by_cluster)
-    totals = slice_state.totals(SampleBlock(id_hashes(str(i).encode() for i in units), sums), settings)
-    rows = slice_rows.slice_tables("all", totals, CLASSES, keep_replicates=True)
-    return estimates.of_tables(rows.classes, rows.slices, rows.replicates, CLASSES.ids)
+    totals = slice_state.totals(SampleBlock(_hashes(tuple(units.tolist())), sums), settings)
+    return _estimates(totals)
+
+
+def _estimates(totals: Totals) -> Estimates:
+    """What `estimates.of_tables` gives of the tables of a slice, without writing and reading them."""
+    each, drawn = slice_rows.sums_of(totals), totals.replicates
+    of_class = slice_rows.class_statistics(drawn)
+    places = CLASSES.foreground
+    replicates = {i: {name: values[:, i] for name, values in of_class.items()} for i in CLASSES.ids}
+    together = slice_rows.foreground_statistics(drawn, each, places)
+    means = slice_rows.class_statistics(each)
+    clusters = totals.units() if len(totals.clusters.hashes) else dict.fromkeys(ratios.SAMPLES)
+    rows = [
+        {
+            "class_id": i,
+            "class_name": CLASSES.names[i],
+            **{f"n_{state}": totals.states[i, code] for code, state in enumerate(ratios.STATES)},
+            **{name: float(means[name][i]) for name in ("dice_mean", "iou_mean", "soft_dice_mean")},
+            **dict(zip(("true_positives", "false_positives", "false_negatives"), totals.pixels[i], strict=False)),
+            **{f"n_clusters_{kind}": None if counts is None else counts[i] for kind, counts in clusters.items()},
+        }
+        for i in CLASSES.ids
+    ]
+    return {("all", group.class_id): group for group in estimates.of_rows(rows, places, {**replicates, None: together})}
+
+
+@cache
+def _hashes(units: tuple[int, ...]) -> NDArray[np.uint64]:
+    return id_hashes(str(i).encode() for i in units)
 
 
 def night(seed: int, scenario: Scenario) -> str:

@@ -74,7 +74,7 @@ def write_sample_files(run: Run, samples: int, classes: int, slices: int, files:
         path = f"{run.folder('samples')}/{run_files.file_name(shard)}"
         with parquet_files.writer(path, schema, tables.SAMPLES_ORDER) as writer:
             for part in np.array_split(records, max(1, len(records) * classes >> 17)):
-                sites = rng.integers(0, slices - 1, len(part))
+                sites = part % (slices - 1)
                 keys = [
                     SampleKey(Lineage(shard, int(i), int(i)), f"image-{i}", (f"site {site}",))
                     for i, site in zip(part, sites, strict=True)

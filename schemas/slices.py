@@ -36,7 +36,10 @@ Pair = tuple[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class SliceTables:
-    """The rows of one slice: of `classes`, `slices`, `histograms` and, where they are kept, `replicates`."""
+    """The rows of a slice: of `classes`, `slices`, `histograms` and, where they are kept, `replicates`.
+
+    The rows of slices without replicates may be together in one; the name is that of its first slice.
+    """
 
     name: str
     classes: pa.Table

@@ -13,14 +13,16 @@ import pyarrow as pa
 from ...schemas import partitions, tables
 from ...schemas.errors import ConfigError, TablesError
 from ..storage import filesystems
-from . import castings, sql_views
+from . import castings, named_tables, sql_views, unopened
+from .unopened import Columns
 
 BATCH_ROWS = 10_000
+_OVER_FILES = "/files"
+"""What is added to a table's name while views are made; no table has a "/" in its own."""
 VIEWS = """
 SELECT v.view_name AS "view", v.comment AS "rows", c.column_name AS "column", c.data_type AS "type"
 FROM duckdb_views() AS v JOIN duckdb_columns() AS c ON c.table_oid = v.view_oid
 WHERE NOT v.internal ORDER BY v.view_oid, c.column_index"""
-_TYPES = {pa.string(): "VARCHAR", pa.int32(): "INTEGER", pa.int64(): "BIGINT", pa.float64(): "DOUBLE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ def _check_reads_only(sql: str) -> None:
 def connect(output: str, sql: str = "", *, allow_files: bool = False) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with the tables and views, and that can open nothing else unless it is allowed to.
 
-    With a statement, it has those that the statement can be about.
+    With a statement, it opens those that the statement names and what these are made of. Where it names none, or asks
+    what is there, the others can be listed, and reading one is an error.
 
     Raises:
         TablesError: if the folder has neither a `runs` nor a `datasets` table, or an id stands under two dates.
@@ -107,7 +110,7 @@ def connect(output: str, sql: str = "", *, allow_files: bool = False) -> duckdb.
     if filesystems.is_remote(root):
         msg = f"expected a local folder, but got {root!r}: copy the tables, or query them where they are"
         raise ConfigError(msg)
-    present = _present(root)
+    present = [name for name in tables.TABLES if unopened.is_there(root, name)]
     if not {"runs", "datasets"} & set(present):
         msg = f"expected the tables of a run in {root!r}, but there is no complete run, nor an analysis"
         raise TablesError(msg)
@@ -115,37 +118,59 @@ def connect(output: str, sql: str = "", *, allow_files: bool = False) -> duckdb.
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET python_enable_replacements = false")  # no variable of this program is a table
     connection.execute("SET parquet_metadata_cache = true")  # each view opens the files of its tables
-    _make_views(connection, root, present, sql_views.mentioned(sql, set(present)))
+    every = {*present, *(view.name for view in sql_views.possible(set(present), set(tables.TABLES)))}
+    names = named_tables.named(sql, every) if sql else every
+    opened = sql_views.with_their_tables(names, every)
+    _check_one_date(root, opened & set(tables.TABLES))
+    _make_views(connection, root, opened, every if not names or sql_views.asks_what_is_there(sql) else opened)
     if not allow_files:
         _shut_in(connection, root)
     connection.execute("SET lock_configuration = true")
     return connection
 
 
-def _present(root: str) -> list[str]:
-    """The tables that have files.
+def _check_one_date(root: str, opened: set[str]) -> None:
+    """Refuse tables in which a run, or an analysis, stands under two dates: each of its rows would be there twice."""
+    for group in (tables.OF_A_DATASET, set(tables.TABLES) - set(tables.OF_A_DATASET)):
+        read = opened.intersection(group)
+        also = {"runs"} if read and "runs" in group else set()
+        partitions.check_one_date({place for name in read | also for place in unopened.places(root, name)}, root)
 
-    Raises:
-        TablesError: if a run, or an analysis, stands under two dates: each of its rows would be there twice.
+
+def _make_views(connection: duckdb.DuckDBPyConnection, root: str, opened: set[str], listed: set[str]) -> None:
+    """Some tables over their files, others that can only be listed, and views, each with a comment of what a row is.
+
+    Making a view looks at all files of its tables, so views are made while these are not under their names yet.
     """
-    files = {name: filesystems.below(f"{root}/{name}", "*/*/*.parquet") for name in tables.TABLES}
-    for group in (set(tables.TABLES) - set(tables.OF_A_DATASET), tables.OF_A_DATASET):
-        partitions.check_one_date({partitions.of_path(file.path) for name in group for file in files[name]}, root)
-    return [name for name in tables.TABLES if files[name]]
-
-
-def _make_views(connection: duckdb.DuckDBPyConnection, root: str, present: list[str], wanted: set[str]) -> None:
-    """The wanted tables that are there, and views whose tables are, each with a comment of what a row is."""
-    comments = {name: tables.ROWS[name] for name in present if name in wanted}
+    comments = {name: tables.ROWS[name] for name in tables.TABLES if name in listed}
     for name in comments:
-        rows = _rows(root, name)
-        connection.execute(f"CREATE VIEW {name} AS SELECT *{_missing(connection, name, rows)} FROM ({rows})")  # noqa: S608
-    for view in sql_views.possible(set(present), set(tables.TABLES)):
-        if view.name in wanted:
+        columns = unopened.columns(root, name)
+        unopened.make(connection, name, _open(connection, root, name, columns) if name in opened else columns)
+    for view in sql_views.views():
+        if view.name in listed:
             connection.execute(view.statement)
             comments[view.name] = view.rows
+    for name in opened & set(tables.TABLES):
+        connection.execute(f"DROP VIEW {name}")
+        connection.execute(f'ALTER VIEW "{name}{_OVER_FILES}" RENAME TO {name}')
     for name, comment in comments.items():
         connection.execute(f"COMMENT ON VIEW {name} IS '{_quoted(comment)}'")
+
+
+def _open(connection: duckdb.DuckDBPyConnection, root: str, table: str, columns: Columns) -> Columns:
+    """Make the view of a table over its files, under a name of its own; returns its columns.
+
+    What no file has, because an older version wrote them all, is NULL.
+    """
+    made, rows = f'CREATE OR REPLACE VIEW "{table}{_OVER_FILES}" AS SELECT *', _rows(root, table)
+    connection.execute(f"{made} FROM ({rows})")
+    named = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index"
+    there = dict(connection.execute(named, [table + _OVER_FILES]).fetchall())
+    absent = {column: kind for column, kind in columns.items() if column not in there}
+    if absent:
+        nulls = "".join(f", NULL::{kind} AS {column}" for column, kind in absent.items())
+        connection.execute(f"{made}{nulls} FROM ({rows})")
+    return there | absent
 
 
 def _rows(root: str, table: str) -> str:
@@ -165,14 +190,6 @@ def _rows(root: str, table: str) -> str:
         f'SELECT * EXCLUDE ("/file"), {part.format(1)}::DATE AS eval_date, {part.format(2)} AS run_id '  # noqa: S608
         f"FROM read_parquet('{pattern}', hive_partitioning = false, filename = '/file', union_by_name = true)"
     )
-
-
-def _missing(connection: duckdb.DuckDBPyConnection, table: str, rows: str) -> str:
-    """SQL for the columns that no file has, because an older version wrote them all: they are NULL."""
-    there = {row[0] for row in connection.execute(f"DESCRIBE {rows}").fetchall()}
-    schema = tables.FIXED.get(table, tables.samples_schema([]))
-    absent = [field for field in schema if field.name not in there]
-    return "".join(f", NULL::{_TYPES.get(field.type, 'TIMESTAMPTZ')} AS {field.name}" for field in absent)
 
 
 def _shut_in(connection: duckdb.DuckDBPyConnection, root: str) -> None:

@@ -46,17 +46,14 @@ def possible(tables: set[str], every_table: set[str]) -> list[View]:
     return there
 
 
-def mentioned(sql: str, tables: set[str]) -> set[str]:
-    """The tables and views that a statement can be about: those it names, and what these are made of.
+def asks_what_is_there(sql: str) -> bool:
+    """Whether a statement may be about the tables and views as such."""
+    return bool(_ASKS_WHAT_IS_THERE.search(sql))
 
-    Making a view opens the files of its tables, and a year of nights has many. A statement that names none, or that
-    asks what there is, is about all of them.
-    """
-    every = tables | {view.name for view in views()}
-    words = {word.lower() for word in re.findall(r"\w+", sql)}
-    found = every & words
-    if not found or _ASKS_WHAT_IS_THERE.search(sql):
-        return every
+
+def with_their_tables(names: set[str], every: set[str]) -> set[str]:
+    """Some tables and views, and what these views are made of."""
+    found = set(names)
     for view in reversed(views()):
         if view.name in found:
             found |= view.needs(every)

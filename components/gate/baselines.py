@@ -1,7 +1,7 @@
 """Which run a run is compared with, and whether it can be."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,9 +35,9 @@ def find(
         kind: `blessed`, the run that was blessed last; `previous`, the last finished run of another model, or with
             another transform before it, on the same data, whose failures were within its budget; or a run id.
         tonight: the run that is held against it, which is never its own baseline.
-        runs: every finished run, the last one first.
+        runs: the finished runs that may be it.
         blessed: ids of blessed runs, the one that was blessed last first.
-        hidden: runs that were finished and whose rows are hidden now.
+        hidden: runs that were finished and may be it, whose rows are hidden now.
         common: whether the samples that both have are compared, so that, if there is no previous run on the same data,
             the last one of the same config will do.
         now: the time of this machine, by default.
@@ -49,18 +49,21 @@ def find(
     if kind == BLESSED:
         chosen, none = next((run_id for run_id in blessed if run_id != tonight.run_id), None), _NONE_BLESSED
     elif kind == PREVIOUS:
-        candidates = [past for past in (*others.values(), *hidden) if _is_candidate(past, tonight, common=common)]
-        for past in (tonight, *candidates):
-            run_tables.check_finished(past, now or datetime.now(UTC))
-        chosen, none = _previous(tonight, candidates), _NONE_BEFORE
+        found = _previous(tonight, [*others.values(), *hidden], previous(tonight, common=common, now=now))
+        chosen, none = found, _NONE_BEFORE
     else:
         known = kind in others or any(past.run_id == kind for past in hidden)
         chosen, none = kind if known else None, f"there is no other finished run {kind!r}"
     if chosen is None or chosen in others:
         return others.get(chosen or ""), none
-    return None, (
-        f"the baseline is run {chosen!r}, but its row in `runs` is not there: a summary or a compaction of it is at "
-        f"work or was stopped, or the row was deleted. To repair it: dicebeam summarize CONFIG.yaml --run-id {chosen}"
+    return None, f"the baseline is {not_there(chosen)}"
+
+
+def not_there(run_id: str) -> str:
+    """What is to be said of a run that was finished and has no row now."""
+    return (
+        f"run {run_id!r}, but its row in `runs` is not there: a summary or a compaction of it is at work or was "
+        f"stopped, or the row was deleted. To repair it: dicebeam summarize CONFIG.yaml --run-id {run_id}"
     )
 
 
@@ -75,29 +78,52 @@ def no_decision(marked: Sequence[str]) -> str | None:
     )
 
 
-def _is_candidate(past: FinishedRun, tonight: FinishedRun, *, common: bool) -> bool:
-    alike = same_data(past.row, tonight.row) or (common and _same_config(past, tonight))
-    return alike and _is_other(past, tonight)
+def _previous(
+    tonight: FinishedRun, others: Sequence[FinishedRun], fitting: Sequence[Callable[[FinishedRun], bool]]
+) -> str | None:
+    ordered = sorted(others, key=lambda past: (past.finished, past.run_id), reverse=True)
+    for fits in fitting:
+        if found := next((past for past in ordered if past.run_id != tonight.run_id and fits(past)), None):
+            return found.run_id
+    return None
 
 
-def _previous(tonight: FinishedRun, candidates: Sequence[FinishedRun]) -> str | None:
-    ordered = sorted(candidates, key=lambda past: (past.finished, past.run_id), reverse=True)
-    earlier = [past for past in ordered if past.finished <= tonight.finished]
-    found = next((past for past in earlier if same_data(past.row, tonight.row)), next(iter(earlier), None))
-    return found.run_id if found else None
+def previous(
+    tonight: FinishedRun, *, common: bool, now: datetime | None = None
+) -> tuple[Callable[[FinishedRun], bool], ...]:
+    """What the previous run of a run must be; if none is, what it must be instead. It is the last one that is.
 
+    Args:
+        tonight: the run.
+        common: whether the samples that both have are compared, so that a run of the same config will do.
+        now: the time of this machine, by default.
 
-def _is_other(past: FinishedRun, tonight: FinishedRun) -> bool:
-    return bool(past.row["status"] == DONE and _scored_by(past.row) != _scored_by(tonight.row))
+    Raises:
+        ClockError: if the run was finished at a time that is still to come; what is returned raises it for a run that
+            may be the previous one.
+    """
+    here = now or datetime.now(UTC)
+    run_tables.check_finished(tonight, here)
+
+    def is_earlier(past: FinishedRun) -> bool:
+        if past.row["status"] != DONE or _scored_by(past.row) == _scored_by(tonight.row):
+            return False
+        run_tables.check_finished(past, here)
+        return past.finished <= tonight.finished
+
+    def of_the_data(past: FinishedRun) -> bool:
+        return past.run_id != tonight.run_id and same_data(past.row, tonight.row) and is_earlier(past)
+
+    def of_the_config(past: FinishedRun) -> bool:
+        alike = past.row["config_fingerprint"] == tonight.row["config_fingerprint"]
+        return past.run_id != tonight.run_id and alike and is_earlier(past)
+
+    return (of_the_data, of_the_config) if common else (of_the_data,)
 
 
 def _scored_by(row: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Fingerprints of the model and of the transform before it, which together are what is judged."""
     return row["model_fingerprint"], row.get("transform_fingerprint")
-
-
-def _same_config(past: FinishedRun, tonight: FinishedRun) -> bool:
-    return bool(past.row["config_fingerprint"] == tonight.row["config_fingerprint"])
 
 
 def unlike(now: Mapping[str, Any], before: Mapping[str, Any], not_scoring: set[str], *, common: bool) -> list[str]:

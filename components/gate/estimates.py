@@ -95,17 +95,23 @@ def of_tables(classes: pa.Table, slices: pa.Table, replicates: pa.Table | None, 
         drawn_of = {
             class_id: drawn.get((name, class_id)) for class_id in (*(row["class_id"] for row in of_slice), None)
         }
-        for group in _groups(of_slice, foreground, drawn_of):
+        for group in of_rows(of_slice, foreground, drawn_of):
             found[name, group.class_id] = group
     return found
 
 
-def _groups(
+def of_rows(
     rows: Sequence[Mapping[str, Any]],
     foreground: Sequence[int],
     drawn: Mapping[int | None, Mapping[str, NDArray[np.float64]] | None],
 ) -> Iterable[Group]:
-    """The classes of a slice, and its foreground last."""
+    """The classes of a slice, and its foreground last.
+
+    Args:
+        rows: of `classes`, with `n_clusters_samples`, the clusters of the slice.
+        foreground: ids of the classes in the mean.
+        drawn: replicates of each class id, and of None, the foreground.
+    """
     sums = np.array([_sums(row) for row in rows], np.float64)
     each = slice_rows.class_statistics(sums)
     classes = [

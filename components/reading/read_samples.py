@@ -20,6 +20,9 @@ from ..runtime import prefetch
 from . import record_reader
 from .batching import Decoded, batches
 
+SMALL_BYTES = 1 << 16
+"""Of a shard whose records are decoded without threads."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReadSettings:
@@ -35,11 +38,16 @@ class ReadSettings:
 
 
 def unit_batches(unit: Unit, settings: ReadSettings) -> Iterator[Batch]:
-    """The batches of one unit, decoded in threads one to two batches ahead of the consumer."""
+    """The batches of one unit, decoded in threads one to two batches ahead of the consumer.
+
+    A small shard is decoded at once: threads would take longer to begin than it does.
+    """
 
     def decoded(record: records.Record | Failure) -> Decoded:
         return record, record if isinstance(record, Failure) else decode(record, settings.decode)
 
+    if unit.size_bytes <= SMALL_BYTES:
+        return batches(unit, map(decoded, record_reader.read(unit)), settings.batch_size)
     threads = settings.threads or min(8, os.cpu_count() or 1)
     ahead = 2 * settings.batch_size
     results = prefetch.ordered_map(decoded, record_reader.read(unit), threads=threads, ahead=ahead, name="decode")

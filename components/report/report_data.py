@@ -62,14 +62,16 @@ def collect(
     runs: Sequence[FinishedRun],
     verdict: GateVerdict | None,
     foreground: Sequence[str],
+    notes: Sequence[str] = (),
 ) -> ReportData:
     """Read what the page needs.
 
     Args:
         past: the run.
-        runs: every finished run of the output, for the trend and the baseline.
+        runs: finished runs of the output, the last one first: the baseline, and those of the trend.
         verdict: of the gate, None where the run was not gated.
         foreground: names of the classes in the mean.
+        notes: what else is to be said of the page.
     """
     wanted = verdict.baseline_run_id if verdict else None
     baseline = next((other for other in runs if other.run_id == wanted), None)
@@ -79,7 +81,7 @@ def collect(
     lines, n_lines = report_lines.class_lines(past, baseline, checks, [line.slice for line in shown])
     histograms = _histograms(past, baseline, [line.name for line in lines if line.slice == ALL])
     headline = verdict.headline if verdict else _headline(past, shown, foreground)
-    notes = () if baseline or not wanted else (f"The tables of the baseline {wanted} are not there any more.",)
+    gone = () if baseline or not wanted else (f"The tables of the baseline {wanted} are not there any more.",)
     return ReportData(
         past=past,
         baseline=baseline,
@@ -94,7 +96,7 @@ def collect(
         n_histograms=len(histograms),
         trend=trend.points(past, runs),
         failures=_failures(past),
-        notes=notes,
+        notes=(*notes, *gone),
     )
 
 

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ...schemas.slices import ALL
 from ..runs import past_foreground, run_tables
 from ..runs.accounting import DONE
-from ..runs.run_tables import FinishedRun
+from ..runs.run_tables import FinishedRun, RunName
 
 NIGHTS = 30
+RUNS_LOOKED_AT = 100
+"""The trend is found among so many, whatever an output holds."""
 _READERS = 16
 """Reading two small files of a run is waiting, most of all on remote storage."""
 
@@ -34,8 +36,14 @@ class Point:
     status: str = DONE
 
 
+def names_of(past: FinishedRun, names: Sequence[RunName]) -> list[RunName]:
+    """The last runs that were begun before the end of a run, by their names: the trend is found among them."""
+    last = max(past.run.eval_date, f"{past.finished.astimezone(UTC):%Y-%m-%d}")
+    return [name for name in names if name.stands and name.eval_date <= last][:RUNS_LOOKED_AT]
+
+
 def points(past: FinishedRun, runs: Sequence[FinishedRun], nights: int = NIGHTS) -> tuple[Point, ...]:
-    """The run and those before it, oldest first.
+    """The run and those of `runs` that ended before it, oldest first; `runs` has the last one first.
 
     At most `nights` of its own config, and at most as many of others that finished among them.
     """

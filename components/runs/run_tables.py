@@ -1,10 +1,9 @@
-"""Finished runs and their tables, read back."""
+"""Finished runs and their tables, read back: their names by one listing, and the rows of those that are asked for."""
 
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,17 +11,33 @@ import pyarrow.parquet as pq
 
 from ...schemas import partitions, tables
 from ...schemas.errors import TablesError
+from ..runtime import prefetch
 from ..storage import filesystems, parquet_files
 from . import clocks, run_files, runs_row
 from .run_files import Place, Run
 
+READERS = 16
+"""Reading the row of a run is waiting, most of all on remote storage."""
+
+
+class RunName(NamedTuple):
+    """A run that was finished, as the name of its folder says; `stands` is whether readers see its row now."""
+
+    eval_date: str
+    run_id: str
+    stands: bool
+
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """A run and its `runs` row; columns that an older version did not write are None."""
+    """A run and its `runs` row; columns that an older version did not write are None.
+
+    stands: whether readers see the row. Else a summary or a compaction of the run is at work, or was stopped.
+    """
 
     run: Run
     row: dict[str, Any]
+    stands: bool = True
 
     @property
     def run_id(self) -> str:
@@ -36,21 +51,65 @@ class FinishedRun:
         return time
 
 
-def finished_runs(output: str) -> list[FinishedRun]:
-    """Every finished run of an output folder, the one that finished last first.
+def listed(output: str) -> list[RunName]:
+    """Every run that was finished, the last date first, and the last id of a date; one listing, and no row is read.
 
     Raises:
-        TablesError: if a run id stands under two dates.
+        TablesError: if an id stands under two dates.
     """
-    found = []
-    files = filesystems.below(f"{output.rstrip('/')}/runs", "eval_date=*/run_id=*/part-0.parquet")
-    partitions.check_one_date((partitions.of_path(file.path) for file in files), output)
-    for file in files:
-        date, run_id = partitions.of_path(file.path)
-        with suppress(FileNotFoundError):  # hidden since it was listed: that run is not finished now
-            (row,) = _read_file(file.path, tables.RUNS).to_pylist()
-            found.append(FinishedRun(_run(output, date, run_id, row), row))
-    return sorted(found, key=lambda past: (past.finished, past.run_id), reverse=True)
+    stands: dict[tuple[str, str], bool] = {}
+    for file in filesystems.below(f"{output.rstrip('/')}/runs", "eval_date=*/run_id=*/*", dotted=True):
+        *_, date, run_id, name = file.path.split("/")
+        if name == runs_row.FILE or name in runs_row.NOT_STANDING:
+            place = date.partition("=")[2], run_id.partition("=")[2]
+            stands[place] = stands.get(place, False) or name == runs_row.FILE
+    partitions.check_one_date(stands, output)
+    return [RunName(*place, stands[place]) for place in sorted(stands, reverse=True)]
+
+
+def named(names: Iterable[RunName], run_id: str) -> RunName | None:
+    """The run of an id; None if it was never finished."""
+    return next((name for name in names if name.run_id == run_id), None)
+
+
+def read_row(output: str, name: RunName) -> FinishedRun | None:
+    """A run with its row, wherever that is now; None if it has gone since it was listed.
+
+    Raises:
+        TablesError: if the row is damaged; the message names the file.
+    """
+    place = Place(output, name.eval_date, name.run_id)
+    found = runs_row.find(place)
+    if found is None:
+        return None
+    row, file = found
+    return FinishedRun(_run(output, name.eval_date, name.run_id, row), row, file == runs_row.FILE)
+
+
+def read_named(output: str, names: Iterable[RunName], run_id: str) -> FinishedRun | None:
+    """The run of an id with its row; None if it was never finished.
+
+    Raises:
+        TablesError: if the row is damaged.
+    """
+    name = named(names, run_id)
+    return None if name is None else read_row(output, name)
+
+
+def read_rows(output: str, names: Iterable[RunName]) -> Iterator[tuple[RunName, FinishedRun | TablesError]]:
+    """The runs of some names in order, read in parallel and not far ahead; an error in the place of a damaged row.
+
+    Whoever needs that row raises the error. A run whose row has gone since it was listed is left out.
+    """
+
+    def read(name: RunName) -> tuple[RunName, FinishedRun | TablesError | None]:
+        try:
+            return name, read_row(output, name)
+        except TablesError as error:
+            return name, error
+
+    rows = prefetch.ordered_map(read, names, threads=READERS, ahead=2 * READERS, name="runs")
+    return ((name, row) for name, row in rows if row is not None)
 
 
 def check_finished(past: FinishedRun, now: datetime) -> None:
@@ -63,28 +122,40 @@ def check_finished(past: FinishedRun, now: datetime) -> None:
     clocks.check(f"`finished` of run {past.run_id!r} in {past.run.folder('runs')}", past.finished, now, remedy)
 
 
-def hidden_runs(output: str, finished: Collection[FinishedRun] = ()) -> list[FinishedRun]:
+def finished_runs(output: str) -> list[FinishedRun]:
+    """Every finished run of an output folder, the one that finished last first; reads every row.
+
+    Raises:
+        TablesError: if a row is damaged, or an id stands under two dates.
+    """
+    return [past for past in _every(output, stands=True) if past.stands]
+
+
+def hidden_runs(output: str) -> list[FinishedRun]:
     """Runs that were finished and have no row now, the one that finished last first.
 
     A summary or a compaction of such a run is at work, or was stopped.
+    """
+    return [past for past in _every(output, stands=False) if not past.stands]
 
-    Args:
-        output: folder of the tables.
-        finished: runs whose rows have been read already, and so are not hidden.
+
+def _every(output: str, *, stands: bool) -> list[FinishedRun]:
+    names = [name for name in listed(output) if name.stands == stands]
+    return sorted(sound(read_rows(output, names)), key=lambda past: (past.finished, past.run_id), reverse=True)
+
+
+def sound(rows: Iterable[tuple[RunName, FinishedRun | TablesError]]) -> list[FinishedRun]:
+    """The runs, where every row is needed.
 
     Raises:
-        TablesError: if a run id stands under two dates, one of which may be that of a finished run.
+        TablesError: the first of a damaged row.
     """
-    standing, found = {past.run_id for past in finished}, {}
-    folder = f"{output.rstrip('/')}/runs"
-    names = [f"eval_date=*/run_id=*/{name}" for name in runs_row.NOT_STANDING]
-    places = [partitions.of_path(file.path) for name in names for file in filesystems.below(folder, name)]
-    partitions.check_one_date([*((past.run.eval_date, past.run_id) for past in finished), *places], output)
-    for date, run_id in places:
-        row = None if run_id in standing else runs_row.read(Place(output, date, run_id))
-        if row is not None:
-            found[run_id] = FinishedRun(_run(output, date, run_id, row), row)
-    return sorted(found.values(), key=lambda past: (past.finished, past.run_id), reverse=True)
+    found = []
+    for _, row in rows:
+        if isinstance(row, TablesError):
+            raise row
+        found.append(row)
+    return found
 
 
 def _run(output: str, date: str, run_id: str, row: Mapping[str, Any]) -> Run:
@@ -109,7 +180,7 @@ def read(place: Place, table: str, slices: Collection[str] | None = None) -> pa.
 def _read_file(path: str, schema: pa.Schema, slices: Collection[str] | None = None) -> pa.Table:
     wanted = None if slices is None else pc.field("slice").isin(pa.array(sorted(slices), pa.string()))
     with filesystems.reading(path) as opened:
-        rows = pq.read_table(opened, filters=wanted)
+        rows = parquet_files.read(opened) if wanted is None else pq.read_table(opened, filters=wanted)
     return parquet_files.with_schema(rows, schema)
 
 

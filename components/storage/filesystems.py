@@ -45,22 +45,23 @@ def absolute(path: str) -> str:
     return path if is_remote(path) else os.path.abspath(Path(path).expanduser())  # noqa: PTH100 - "..", not links
 
 
-def match(pattern: str) -> list[StoredFile]:
+def match(pattern: str, *, dotted: bool = False) -> list[StoredFile]:
     """Files that match a glob, with their sizes, sorted by path; `*` stays inside a folder, `/**/` is any depth.
 
-    Local folders that are links are followed, which Beam's own listing does not do.
+    Local folders that are links are followed, which Beam's own listing does not do. A local name that begins with a
+    dot matches no star, unless it is `dotted`; that of an object does.
     """
     if is_remote(pattern):
         found = [StoredFile(each.path, each.size_bytes) for each in object_stores.listed(pattern)]
     else:
-        paths = (Path(path) for path in glob.iglob(absolute(pattern), recursive=True))  # noqa: PTH207 - follows links
-        found = [StoredFile(str(path), path.stat().st_size) for path in paths if path.is_file()]
+        paths = glob.iglob(absolute(pattern), recursive=True, include_hidden=dotted)  # noqa: PTH207 - follows links
+        found = [StoredFile(str(path), path.stat().st_size) for path in map(Path, paths) if path.is_file()]
     return sorted(found, key=lambda file: file.path)
 
 
-def below(folder: str, pattern: str) -> list[StoredFile]:
+def below(folder: str, pattern: str, *, dotted: bool = False) -> list[StoredFile]:
     """Files below a folder that match a glob; `*`, `?` and `[` in the folder's own name mean themselves."""
-    return match(f"{glob.escape(folder.rstrip('/'))}/{pattern}")
+    return match(f"{glob.escape(folder.rstrip('/'))}/{pattern}", dotted=dotted)
 
 
 def exists(path: str) -> bool:

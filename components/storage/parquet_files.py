@@ -57,6 +57,11 @@ def in_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(held)
 
 
+def read(file: BinaryIO) -> pa.Table:
+    """Every row of a file; for one of few rows it takes half as long as `pq.read_table`."""
+    return pq.ParquetFile(file).read(use_threads=False)
+
+
 def with_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """The columns of a schema, in its order and types; NULL where an older version did not write one."""
     columns = [

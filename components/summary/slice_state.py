@@ -173,11 +173,20 @@ class SliceState:
         folded = 0 if self.folded is None else self.folded.nbytes
         return folded + sum(block.nbytes for block in self.blocks)
 
-    def take(self, blocks: Sequence[SampleBlock], settings: BootstrapSettings) -> None:
-        """Take more samples."""
+    @property
+    def has_several(self) -> bool:
+        """Whether there is more than one sample or, where clusters are resampled, more than one cluster."""
+        return self.folded is not None or len(np.unique(np.concatenate([block.hashes for block in self.blocks]))) > 1
+
+    def take(self, blocks: Sequence[SampleBlock], settings: BootstrapSettings) -> int:
+        """Take more samples; returns by how many bytes it has grown."""
         self.blocks += blocks
-        if sum(map(len, self.blocks)) > FOLD_SAMPLES:
-            self.fold(settings)
+        added = sum(block.nbytes for block in blocks)
+        if sum(map(len, self.blocks)) <= FOLD_SAMPLES:
+            return added
+        before = self.nbytes - added
+        self.fold(settings)
+        return self.nbytes - before
 
     def fold(self, settings: BootstrapSettings) -> None:
         """Keep no samples any more."""

@@ -6,7 +6,7 @@ parts, and a slice of many samples is kept as sums, so memory does not grow with
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import apache_beam as beam
@@ -22,7 +22,7 @@ from ..samples import sample_blocks
 from ..samples.sample_blocks import ReadBlock
 from ..statistics import digest, hashing
 from ..statistics.slicing import SliceSpec
-from . import slice_rows
+from . import slice_batches, slice_rows
 from .slice_rows import ClassSettings
 from .slice_state import BootstrapSettings, SliceState
 
@@ -59,11 +59,13 @@ class SummarySettings:
         return tuple(dict.fromkeys(part.column for spec in self.slices for part in spec))
 
 
-def add_block(states: dict[SliceKey, SliceState], block: ReadBlock, settings: SummarySettings) -> None:
-    """Let every slice take its samples of a block."""
+def add_block(states: dict[SliceKey, SliceState], block: ReadBlock, settings: SummarySettings) -> int:
+    """Let every slice take its samples of a block; returns by how many bytes the states have grown."""
+    grown = 0
     for place, spec in enumerate(settings.specs):
         for name, samples in sample_blocks.sliced(block, spec):
-            states.setdefault((place, name), SliceState()).take([samples], settings.bootstrap)
+            grown += states.setdefault((place, name), SliceState()).take([samples], settings.bootstrap)
+    return grown
 
 
 def add_sums(parts: Iterable[FileSums]) -> FileSums:
@@ -79,9 +81,10 @@ class _ReadSampleFile(beam.DoFn):
     def __init__(self, settings: SummarySettings) -> None:
         self._settings = settings
         self._states: dict[SliceKey, SliceState] = {}
+        self._held = 0
 
     def start_bundle(self) -> None:
-        self._states = {}
+        self._states, self._held = {}, 0
 
     def process(
         self, path: str
@@ -99,8 +102,8 @@ class _ReadSampleFile(beam.DoFn):
             sums = add_sums([sums, FileSums(RunTotals(), *digests)])
             for bucket in hashing.in_buckets(block.ids):
                 yield TaggedOutput("ids", bucket)
-            add_block(self._states, block, settings)
-            if sum(state.nbytes for state in self._states.values()) > HELD_BYTES:
+            self._held += add_block(self._states, block, settings)
+            if self._held > HELD_BYTES:
                 yield from self._handed_on()
         yield TaggedOutput("sums", sums)
 
@@ -109,7 +112,7 @@ class _ReadSampleFile(beam.DoFn):
             yield GlobalWindows.windowed_value(item)
 
     def _handed_on(self) -> Iterator[tuple[SliceKey, SliceState]]:
-        states, self._states = self._states, {}
+        states, self._states, self._held = self._states, {}, 0
         yield from states.items()
 
 
@@ -137,10 +140,11 @@ class _MergeStates(beam.CombineFn):
 def slice_tables(key: SliceKey, state: SliceState, sizes: dict[int, int], settings: SummarySettings) -> SliceTables:
     """The rows of a slice; sizes are the numbers of slices of each spec."""
     place, name = key
-    state.fold(settings.bootstrap)
+    keep = not settings.specs[place] or sizes[place] <= settings.keep_slices
+    # one sample, or cluster, has no interval
+    state.fold(settings.bootstrap if keep or state.has_several else replace(settings.bootstrap, replicates=0))
     if state.folded is None:
         raise ValueError(f"expected samples in the slice {name!r}, but got none")
-    keep = not settings.specs[place] or sizes[place] <= settings.keep_slices
     return slice_rows.slice_tables(name, state.folded, settings.classes, keep_replicates=keep)
 
 
@@ -174,6 +178,7 @@ class Summarize(beam.PTransform):
         )
         states = read.states | "MergeStates" >> beam.CombinePerKey(_MergeStates(settings.bootstrap))
         sizes = states | "Specs" >> beam.MapTuple(lambda key, _: (key[0], 1)) | "CountSlices" >> beam.CombinePerKey(sum)
-        found = states | "SliceTables" >> beam.Map(_slice_tables, beam.pvalue.AsDict(sizes), settings)
+        each = states | "SliceTables" >> beam.Map(_slice_tables, beam.pvalue.AsDict(sizes), settings)
+        found = each | slice_batches.PutTogether()
         sums = read.sums | "AddSums" >> beam.CombineGlobally(add_sums).without_defaults()
         return Summary(found, sums, read.ids)

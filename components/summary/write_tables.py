@@ -15,22 +15,15 @@ import pyarrow.parquet as pq
 
 from ...schemas import tables
 from ...schemas.accounting import FileSums, RunTotals
-from ...schemas.errors import AccountingError
-from ...schemas.slices import ALL, SliceTables
+from ...schemas.errors import AccountingError, TablesError
+from ...schemas.slices import SliceTables
 from ..runs import accounting, run_files, runs_row, superseded_files
 from ..storage import filesystems
+from . import slice_batches
 
 FILE = runs_row.FILE
 ABANDONED_SECONDS = 24 * 3600
 """A temporary file this old is of a killed attempt. A younger one may be of another process that has the run id."""
-
-_OF_SLICES = {
-    "classes": tables.CLASSES,
-    "slices": tables.SLICES,
-    "histograms": tables.HISTOGRAMS,
-    "replicates": tables.REPLICATES,
-}
-
 
 _OF_AN_ATTEMPT = ("versions", "runner", "started", "finished", "seconds", "samples_per_second")
 """Columns of `runs` that are of the attempt that scored."""
@@ -110,10 +103,12 @@ def write(settings: TableSettings, counted: Counted, slices: Iterable[SliceTable
     kept = _of_the_attempt_that_scored(settings.run, counted)
     runs_row.hide(settings.run)
     superseded_files.delete(settings.run)
-    ordered = sorted(slices, key=lambda each: (each.name != ALL, each.name))
-    for name, schema in _OF_SLICES.items():
-        parts = (getattr(each, name) for each in ordered)
-        run_files.write_tables((part for part in parts if part is not None), schema, settings.run, name, FILE)
+    every = list(slices)
+    for name in slice_batches.TOGETHER:
+        rows = slice_batches.rows_in_order(every, name)
+        run_files.write_tables(rows, tables.FIXED[name], settings.run, name, FILE)
+    replicates = slice_batches.replicates_in_order(every)
+    run_files.write_tables(replicates, tables.REPLICATES, settings.run, "replicates", FILE)
     row = run_row(settings, counted, datetime.now(UTC)) | kept
     path = run_files.write_table(pa.Table.from_pylist([row], schema=tables.RUNS), settings.run, "runs", FILE)
     runs_row.forget_hidden(settings.run)
@@ -131,7 +126,7 @@ def _of_the_attempt_that_scored(run: run_files.Run, counted: Counted) -> dict[st
     """
     try:
         before = runs_row.read(run)
-    except pa.ArrowInvalid:
+    except TablesError:
         return {}
     totals = counted.sums.totals
     if before is None or counted.scored_now or (before["shards"], before["records"]) != (totals.shards, totals.records):

@@ -6,17 +6,18 @@ from dataclasses import replace
 import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
 
-from ...components.report import gallery, gallery_samples, report_data, report_page
+from ...components.report import gallery, gallery_samples, report_data, report_page, trend
 from ...components.report.gallery import Card
 from ...components.report.report_data import ReportData
 from ...components.runs import run_tables
-from ...components.runs.run_tables import FinishedRun
+from ...components.runs.run_tables import FinishedRun, RunName
 from ...components.storage import filesystems
 from ...components.verdict import blessing, verdict_files
 from ...schemas.config import foreground as foregrounds
 from ...schemas.config.config import Config
 from ...schemas.errors import DicebeamError, TablesError
 from ...schemas.slices import ALL
+from ...schemas.verdict import GateVerdict
 from ..plans import table_settings
 from . import report_models, verdict
 
@@ -34,9 +35,9 @@ def write_report(config: Config, run_id: str, flags: Sequence[str] = (), out: st
         ConfigError, TablesError: if there is no such run, or its tables or its verdict cannot be read.
         StorageError: if the file cannot be written.
     """
-    past, runs = verdict.find_run(config, run_id, flags)
+    past, names = verdict.find_run(config, run_id, flags)
     used = report_models.config_of(past, config)
-    data = _with_foreground(_collected(past, runs, used), config, used)
+    data = _with_foreground(_collected(past, names, used), config, used)
     worst, fallen, notes = _cards(data, used, config)
     path = filesystems.absolute(out) if out else blessing.path(past.run, verdict_files.PAGE)
     page = report_page.render(data, worst, fallen, notes)
@@ -45,9 +46,11 @@ def write_report(config: Config, run_id: str, flags: Sequence[str] = (), out: st
     return path
 
 
-def _collected(past: FinishedRun, runs: Sequence[FinishedRun], config: Config) -> ReportData:
+def _collected(past: FinishedRun, names: Sequence[RunName], config: Config) -> ReportData:
     try:
-        return report_data.collect(past, runs, verdict_files.read(past.run), _foreground(past, config))
+        decided = verdict_files.read(past.run)
+        runs, notes = _history(past, names, decided)
+        return report_data.collect(past, runs, decided, _foreground(past, config), notes)
     except (OSError, BeamIOError, pa.ArrowException) as error:
         msg = f"the tables of run {past.run_id!r} cannot be read: {error}; make them again with dicebeam summarize"
         raise TablesError(msg) from error
@@ -73,6 +76,18 @@ def _with_foreground(data: ReportData, config: Config, used: Config) -> ReportDa
         foreground_says=says,
         notes=(*data.notes, other) if differs else data.notes,
     )
+
+
+def _history(
+    past: FinishedRun, names: Sequence[RunName], decided: GateVerdict | None
+) -> tuple[list[FinishedRun], list[str]]:
+    """The runs that the page looks at beside its own, the last one first, and what is to be said of damaged ones."""
+    baseline = run_tables.named(names, (decided and decided.baseline_run_id) or "")
+    wanted = {name for name in (*trend.names_of(past, names), baseline) if name and name.run_id != past.run_id}
+    rows = [row for _, row in run_tables.read_rows(past.run.output, sorted(wanted, reverse=True))]
+    runs = [past, *(row for row in rows if isinstance(row, FinishedRun) and row.stands)]
+    damaged = [f"A run is left out: {row}" for row in rows if isinstance(row, TablesError)]
+    return sorted(runs, key=lambda run: (run.finished, run.run_id), reverse=True), damaged
 
 
 def _foreground(past: FinishedRun, config: Config) -> tuple[str, ...]:

@@ -9,18 +9,16 @@ from typing import Any
 from ...components.gate import baselines, drift_messages, estimates, headline, never_passes
 from ...components.gate import checks as gate_checks
 from ...components.gate.checks import Compared
-from ...components.runs import accounting, clocks, latest_run, run_files, run_tables
-from ...components.runs.run_tables import FinishedRun
+from ...components.runs import accounting, latest_run, run_files, run_tables
+from ...components.runs.run_tables import FinishedRun, RunName
 from ...components.storage import filesystems
-from ...components.verdict import blessing
 from ...schemas import slices
 from ...schemas.config.config import NOT_SCORING, Config
-from ...schemas.decision import Decision
 from ...schemas.errors import ConfigError, TablesError
 from ...schemas.slices import ALL, ANY
 from ...schemas.verdict import INVALID, CheckVerdict, GateVerdict
 from ..runner import options as runner_options
-from . import comparison, drift
+from . import baseline_run, comparison, drift
 from .comparison import Comparison
 
 
@@ -56,28 +54,28 @@ def check_config(config: Config) -> None:
             raise ConfigError(msg)
 
 
-def find_run(config: Config, run_id: str | None, flags: Sequence[str]) -> tuple[FinishedRun, list[FinishedRun]]:
-    """A finished run, without an id the last one of status done, and all of them.
+def find_run(config: Config, run_id: str | None, flags: Sequence[str]) -> tuple[FinishedRun, list[RunName]]:
+    """A finished run, without an id the last one of status done, and the names of all of them.
 
     Raises:
-        TablesError: if there is none, if the last one's row is not there now, or if an id stands under two dates.
+        TablesError: if there is none, if its row is damaged, if it is the last one and its row is not there now, or if
+            an id stands under two dates.
         ClockError: if the last one was finished at a time that is still to come, so that nobody knows whether it is the
             last one.
     """
     filesystems.use_options(runner_options.pipeline_options(flags))
     output = filesystems.absolute(config.output)
-    runs = run_tables.finished_runs(output)
+    names = run_tables.listed(output)
     if run_id is None:
-        found = latest_run.latest(runs, run_tables.hidden_runs(output, runs))
+        found = latest_run.latest(output, names)
     else:
-        wanted = run_files.check_run_id(run_id)
-        found = next((past for past in runs if past.run_id == wanted), None)
-    if found is None:
+        found = run_tables.read_named(output, names, run_files.check_run_id(run_id))
+    if found is None or not found.stands:
         what = f"a finished run {run_id!r}" if run_id else "a finished run"
         raise TablesError(f"expected {what} in {output}/runs, but there is none; evaluate first")
     if run_id is None:
         run_tables.check_finished(found, datetime.now(UTC))
-    return found, runs
+    return found, names
 
 
 def decide(
@@ -103,8 +101,8 @@ def decide(
         ClockError: if what decides which run is the baseline is of a time that is still to come.
     """
     check_config(config)
-    tonight, runs = find_run(config, run_id, flags)
-    passed_over = _said(latest_run.passed_over(tonight, runs) if run_id is None else None)
+    tonight, names = find_run(config, run_id, flags)
+    passed_over = _said(latest_run.passed_over(tonight, tonight.run.output, names) if run_id is None else None)
     for line in passed_over:
         tell(line)
     if config.fingerprint != tonight.row["config_fingerprint"]:
@@ -112,7 +110,7 @@ def decide(
         msg = f"run {tonight.run_id!r} was scored with another config: {differs}. Gate it with the config of the run"
         raise TablesError(msg)
     kind = baseline or config.gate.baseline
-    before, why = _baseline(config, kind, tonight, runs)
+    before, why = baseline_run.find(config, kind, tonight, names)
     moved = drift.judge(config, tonight, before, why)
     unlike = [] if before is None else _unlike(config, tonight, before)
     found = comparison.compare(config, tonight, None if unlike else before, tell)
@@ -122,35 +120,6 @@ def decide(
     alone = [why] if before is None and relative else []
     decided = _verdict(config, (tonight, before), kind, found, unlike or alone, moved)
     return Gated(tonight, replace(decided, reasons=(*decided.reasons, *passed_over)))
-
-
-def _baseline(
-    config: Config, kind: str, tonight: FinishedRun, runs: Sequence[FinishedRun]
-) -> tuple[FinishedRun | None, str]:
-    """The baseline, and if there is none, why."""
-    output, now = tonight.run.output, datetime.now(UTC)
-    last = _last_blessed(tonight, now) if kind == baselines.BLESSED else None
-    hidden = run_tables.hidden_runs(output, runs)
-    blessed = [] if last is None else [last.run_id]
-    before, why = baselines.find(kind, tonight, runs, blessed, hidden, common=config.gate.common_samples, now=now)
-    if before is None and kind == baselines.BLESSED and last is None:
-        marked = [run_id for run_id in blessing.marked_alone(output) if run_id != tonight.run_id]
-        return None, "; ".join([why, *_said(baselines.no_decision(marked))])
-    return before, why
-
-
-def _last_blessed(tonight: FinishedRun, now: datetime) -> Decision | None:
-    """The decision that makes another run the baseline, None where there is none.
-
-    Raises:
-        TablesError: if the log of blessings is damaged. ClockError: if the decision is of a time still to come.
-    """
-    others = (each for each in blessing.decisions(tonight.run.output) if each.run_id != tonight.run_id)
-    last = next(others, None)
-    if last is not None:
-        what = f"decision {last.sequence} on blessings, {last.decision} for run {last.run_id!r},"
-        clocks.check(what, last.time, now, f"bless again: dicebeam gate CONFIG.yaml --bless {last.run_id}")
-    return last
 
 
 def _unlike(config: Config, tonight: FinishedRun, before: FinishedRun) -> list[str]:

@@ -53,7 +53,7 @@ def make_plan(config: Config, run_id: str, flags: Sequence[str]) -> SummaryPlan:
     filesystems.use_options(options)
     run, record = _begun(config, run_id)
     table_settings.check_foreground(config, record.class_ids)
-    row = runs_row.read(run)
+    row = _row(run)
     count = _expected_shards(config, run, row)
     before = row or {}
     settings = TableSettings(
@@ -68,6 +68,14 @@ def make_plan(config: Config, run_id: str, flags: Sequence[str]) -> SummaryPlan:
     )
     summary = table_settings.summary_settings(config, run, record.class_ids)
     return SummaryPlan(run, count, TablesGraphSettings(summary, settings), options)
+
+
+def _row(run: Run) -> dict[str, Any] | None:
+    """The run's row; None where there is none, or a damaged one, which the summary writes anew."""
+    try:
+        return runs_row.read(run)
+    except TablesError:
+        return None
 
 
 def _begun(config: Config, run_id: str) -> tuple[Run, ShardRecord]:

@@ -83,4 +83,99 @@ def test_what_a_killed_writer_left_is_no_hidden_run(finished: run_files.Run) -> 
 def test_a_run_that_is_finished_again_is_not_hidden(finished: run_files.Run) -> None:
     row = Path(finished.folder("runs"), "part-0.parquet")
     row.with_name(".part-0.parquet.before").write_bytes(row.read_bytes())
-    assert run_tables.hidden_runs(finished.output, run_tables.finished_runs(finished.output)) == []
+    assert run_tables.hidden_runs(finished.output) == []
+
+
+DATES = [("2026-11-24", "r1"), ("2025-02-01", "r2"), ("2026-11-24", "r3"), ("2025-02-01", "r0")]
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> str:
+    for date, run_id in DATES:
+        run = run_files.Run(str(tmp_path), date, run_id, "c", "m")
+        row = pa.Table.from_pylist([{"status": "done", "model": run_id}], schema=tables.RUNS)
+        run_files.write_table(row, run, "runs", runs_row.FILE)
+    return str(tmp_path)
+
+
+def damage(output: str, date: str, run_id: str) -> None:
+    path = Path(output, "runs", f"eval_date={date}", f"run_id={run_id}", runs_row.FILE)
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def test_names_are_listed_the_last_date_first_and_no_row_is_read(several: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    damage(several, "2025-02-01", "r0")
+    runs_row.hide(run_files.Place(several, "2025-02-01", "r2"))
+    monkeypatch.setattr(filesystems, "reading", None)
+    assert run_tables.listed(several) == [
+        ("2026-11-24", "r3", True), ("2026-11-24", "r1", True), ("2025-02-01", "r2", False), ("2025-02-01", "r0", True),
+    ]  # fmt: skip
+
+
+def test_one_listing_has_all_names(several: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    listings = []
+    real = filesystems.match
+    monkeypatch.setattr(filesystems, "match", lambda pattern, **how: listings.append(pattern) or real(pattern, **how))
+    assert len(run_tables.listed(several)) == len(DATES)
+    assert len(listings) == 1
+
+
+def test_there_are_no_names_where_nothing_was_evaluated(tmp_path: Path) -> None:
+    assert run_tables.listed(str(tmp_path)) == []
+
+
+def test_a_run_is_found_by_its_name(several: str) -> None:
+    names = run_tables.listed(several)
+    assert run_tables.named(names, "r1") == ("2026-11-24", "r1", True)
+    assert run_tables.named(names, "r") is None
+
+
+def test_an_id_under_two_dates_is_no_run() -> None:
+    names = [run_tables.RunName(date, "r1", stands=True) for date in ("2026-11-25", "2026-11-24")]
+    message = r"^run 'r1' is there under several dates, \['2026-11-24', '2026-11-25'\]: delete the folders of all dates"
+    with pytest.raises(TablesError, match=message):
+        run_tables.named(names, "r1")
+
+
+def test_rows_are_read_in_the_order_of_their_names(several: str) -> None:
+    names = run_tables.listed(several)
+    found = run_tables.sound(run_tables.read_rows(several, names))
+    assert [(past.run_id, past.row["model"], past.stands) for past in found] == [
+        (name.run_id, name.run_id, True) for name in names
+    ]
+
+
+def test_a_damaged_row_is_an_error_in_its_place_and_names_its_file(several: str) -> None:
+    damage(several, "2025-02-01", "r2")
+    names = run_tables.listed(several)
+    *_, (_, damaged), (_, sound) = run_tables.read_rows(several, names)
+    assert isinstance(damaged, TablesError)
+    assert isinstance(sound, run_tables.FinishedRun)
+    message = (
+        r"^expected the row of run 'r2' in .*/runs/eval_date=2025-02-01/run_id=r2/part-0.parquet, but it is damaged: "
+        r".*; to write it anew: dicebeam summarize CONFIG.yaml --run-id r2$"
+    )
+    with pytest.raises(TablesError, match=message):
+        run_tables.finished_runs(several)
+
+
+def test_a_row_that_was_hidden_since_it_was_listed_is_read_and_does_not_stand(several: str) -> None:
+    names = run_tables.listed(several)
+    runs_row.set_aside(run_files.Place(several, "2026-11-24", "r1"))
+    found = run_tables.read_row(several, run_tables.named(names, "r1"))
+    assert (found.run_id, found.stands) == ("r1", False)
+
+
+def test_a_row_that_was_deleted_since_it_was_listed_is_left_out(several: str) -> None:
+    names = run_tables.listed(several)
+    Path(several, "runs", "eval_date=2026-11-24", "run_id=r1", runs_row.FILE).unlink()
+    assert run_tables.read_row(several, run_tables.named(names, "r1")) is None
+    assert [name.run_id for name, _ in run_tables.read_rows(several, names)] == ["r3", "r2", "r0"]
+
+
+def test_a_file_of_two_rows_is_no_row(several: str) -> None:
+    run = run_files.Run(several, "2026-11-24", "r1", "c", "m")
+    rows = pa.Table.from_pylist([{"status": "done"}] * 2, schema=tables.RUNS)
+    run_files.write_table(rows, run, "runs", runs_row.FILE)
+    with pytest.raises(TablesError, match=r"run_id=r1/part-0.parquet, but it is damaged: it has 2 rows; to write"):
+        run_tables.read_row(several, run_tables.named(run_tables.listed(several), "r1"))
