@@ -1,29 +1,17 @@
 """The last run of those that are wanted: the rows of old ones are not read, and none that may be it is passed over."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dicebeam.components.runs import last_run, run_files, run_tables, runs_row
 from dicebeam.components.runs.run_tables import FinishedRun, RunName
-from dicebeam.schemas import tables
 from dicebeam.schemas.errors import TablesError
-
-NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
-
-
-def write(output: Path, run_id: str, began: int, ended: float | None = None, **row: Any) -> run_files.Run:
-    """A run that began and ended so many days before now."""
-    run = run_files.Run(str(output), f"{NOW - timedelta(days=began):%Y-%m-%d}", run_id, "c", "m")
-    finished = NOW - timedelta(days=began if ended is None else ended)
-    made = pa.Table.from_pylist([{"status": "done", "finished": finished, **row}], schema=tables.RUNS)
-    run_files.write_table(made, run, "runs", runs_row.FILE)
-    return run
+from tests.support.run_rows import NOW, write
 
 
 def damage(run: run_files.Run) -> None:

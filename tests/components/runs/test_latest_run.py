@@ -1,61 +1,74 @@
 """The latest run: of status done, and never an older one in place of one that is missing."""
 
-from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from dicebeam.components.runs import latest_run
-from dicebeam.components.runs.run_files import Run
-from dicebeam.components.runs.run_tables import FinishedRun
+from dicebeam.components.runs import latest_run, run_tables, runs_row
 from dicebeam.schemas.errors import TablesError
+from tests.support.run_rows import write
 
-START = datetime(2026, 11, 1, tzinfo=UTC)
-
-
-def past(name, night, status="done"):
-    row = {"status": status, "finished": START + timedelta(night), "records": 10, "scored": 4, "failed": 6}
-    return FinishedRun(Run("o", "2026-11-01", name, "c", "m"), row)
+OVER, CUT = "over_failure_budget", "shard_cut_short"
 
 
-BAD = past("bad", 3, "over_failure_budget")
-CUT = past("cut", 4, "shard_cut_short")
-GOOD, OLD = past("good", 2), past("old", 1)
+def finished(output: Path, name: str, ago: float, status: str = "done") -> None:
+    write(output, name, began=9, ended=ago, status=status, records=10, scored=4, failed=6)
 
 
-def test_the_last_one_that_is_done():
-    assert latest_run.latest([CUT, BAD, GOOD, OLD], []) is GOOD
-    assert latest_run.latest([], []) is None
+def hide(output: Path, name: str) -> None:
+    runs_row.hide(run_tables.read_named(str(output), run_tables.listed(str(output)), name).run)
 
 
-@pytest.mark.parametrize("hidden", [past("hidden", 2.5), past("hidden", 9)])
-def test_an_older_one_is_no_replacement_for_one_that_is_hidden(hidden):
+def latest(output: Path) -> str | None:
+    found = latest_run.latest(str(output), run_tables.listed(str(output)))
+    return found and found.run_id
+
+
+def test_the_last_one_that_is_done(tmp_path: Path) -> None:
+    assert latest(tmp_path) is None
+    for name, ago, status in (("old", 4, "done"), ("good", 3, "done"), ("bad", 2, OVER), ("cut", 1, CUT)):
+        finished(tmp_path, name, ago, status)
+    assert latest(tmp_path) == "good"
+
+
+@pytest.mark.parametrize("ago", [2.5, 0])
+def test_an_older_one_is_no_replacement_for_one_that_is_hidden(tmp_path: Path, ago: float) -> None:
+    for name, when, status in (("good", 3, "done"), ("bad", 2, OVER), ("hidden", ago, "done")):
+        finished(tmp_path, name, when, status)
+    hide(tmp_path, "hidden")
     said = r"the run that finished last is 'hidden', but its row .* To repair it: dicebeam summarize .* --run-id hidden"
     with pytest.raises(TablesError, match=said):
-        latest_run.latest([CUT, BAD, GOOD], [hidden])
-    with pytest.raises(TablesError, match=said):
-        latest_run.latest([], [hidden])
+        latest(tmp_path)
 
 
-@pytest.mark.parametrize("hidden", [past("hidden", 1.5), past("hidden", 9, "nothing_scored")])
-def test_a_hidden_one_that_is_older_or_not_done_changes_nothing(hidden):
-    assert latest_run.latest([GOOD], [hidden]) is GOOD
+@pytest.mark.parametrize(("ago", "status"), [(4, "done"), (0, "nothing_scored")])
+def test_a_hidden_one_that_is_older_or_not_done_changes_nothing(tmp_path: Path, ago: float, status: str) -> None:
+    finished(tmp_path, "good", 3)
+    finished(tmp_path, "hidden", ago, status)
+    hide(tmp_path, "hidden")
+    assert latest(tmp_path) == "good"
 
 
-def test_where_none_is_done_it_is_said():
+def test_where_none_is_done_it_is_said(tmp_path: Path) -> None:
+    finished(tmp_path, "bad", 2, OVER)
     said = (
         r"expected a run of status done, but there is none; the last one, 'bad', has the status over_failure_budget: "
         r"6 of 10 records failed; to judge it: --run-id bad$"
     )
     with pytest.raises(TablesError, match=said):
-        latest_run.latest([BAD], [])
+        latest(tmp_path)
 
 
-def test_runs_that_finished_later_are_said():
-    assert latest_run.passed_over(GOOD, [GOOD, OLD]) is None
-    assert latest_run.passed_over(GOOD, [BAD, GOOD, OLD]) == (
+def test_a_run_that_finished_later_is_said(tmp_path: Path) -> None:
+    def said() -> str | None:
+        names = run_tables.listed(str(tmp_path))
+        return latest_run.passed_over(run_tables.read_named(str(tmp_path), names, "good"), str(tmp_path), names)
+
+    finished(tmp_path, "old", 4, OVER)
+    finished(tmp_path, "good", 3)
+    assert said() is None
+    finished(tmp_path, "bad", 2, OVER)
+    assert said() == (
         "run bad finished later than good, but its status is over_failure_budget: 6 of 10 records failed; "
         "to judge it: --run-id bad"
-    )
-    assert latest_run.passed_over(GOOD, [CUT, BAD, GOOD]).startswith(
-        "run cut finished later than good, as did 1 more that are not done, but its status is shard_cut_short: a shard"
     )

@@ -168,7 +168,7 @@ def test_hidden_rows_count_too(tmp_path: Path, both: bool) -> None:
     if both:
         runs_row.hide(other)
     with pytest.raises(TablesError, match=r"run 'r1' .* \['2026-11-20', '2026-11-21'\]"):
-        run_tables.hidden_runs(str(tmp_path), run_tables.finished_runs(str(tmp_path)))
+        run_tables.hidden_runs(str(tmp_path))
 
 
 def test_one_run_with_two_hidden_rows_is_one(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Runs read back while another process with the same run id rebuilds their tables."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,11 +131,10 @@ def test_a_run_is_found_by_its_name(several: str) -> None:
     assert run_tables.named(names, "r") is None
 
 
-def test_an_id_under_two_dates_is_no_run() -> None:
-    names = [run_tables.RunName(date, "r1", stands=True) for date in ("2026-11-25", "2026-11-24")]
-    message = r"^run 'r1' is there under several dates, \['2026-11-24', '2026-11-25'\]: delete the folders of all dates"
-    with pytest.raises(TablesError, match=message):
-        run_tables.named(names, "r1")
+def test_an_id_under_two_dates_is_no_run(several: str) -> None:
+    shutil.copytree(f"{several}/runs/eval_date=2026-11-24/run_id=r1", f"{several}/runs/eval_date=2026-11-25/run_id=r1")
+    with pytest.raises(TablesError, match=r"^run 'r1' is there under several dates, \['2026-11-24', '2026-11-25'\]"):
+        run_tables.listed(several)
 
 
 def test_rows_are_read_in_the_order_of_their_names(several: str) -> None:

@@ -61,7 +61,7 @@ def test_replicates_are_in_the_same_order_and_of_those_that_have_some() -> None:
 
 
 def test_many_slices_are_few_elements_and_lose_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slice_batches, "SLICES_TOGETHER", 10)
+    monkeypatch.setattr(summarize, "SLICES_TOGETHER", 10)
     slices = [made("all", replicates=4), *(made(f"site={i:03}") for i in range(95))]
 
     def few(found: list[SliceTables]) -> None:
@@ -71,7 +71,8 @@ def test_many_slices_are_few_elements_and_lose_no_row(monkeypatch: pytest.Monkey
         assert ordered(found, "classes") == ordered(slices, "classes")
 
     with beam.Pipeline("FnApiRunner") as pipeline:
-        assert_that(pipeline | beam.Create(slices, reshuffle=False) | slice_batches.PutTogether(), few)
+        together = beam.ParDo(summarize._PutTogether())
+        assert_that(pipeline | beam.Create(slices, reshuffle=False) | together, few)
 
 
 def block(hashes: list[int]) -> SampleBlock:
