@@ -1,13 +1,10 @@
 """Rows of many small slices, put together: a table of few rows takes a hundred times the memory of its rows."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
-import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from apache_beam.transforms.window import GlobalWindows
 
 from ...schemas.slices import ALL, SliceTables
 from ..storage import parquet_files
@@ -44,29 +41,3 @@ def replicates_in_order(parts: Iterable[SliceTables]) -> Iterator[pa.Table]:
     """The replicates of the slices that have some, in the same order."""
     kept = (part for part in parts if part.replicates is not None)
     return (part.replicates for part in sorted(kept, key=lambda part: (part.name != ALL, part.name)))
-
-
-class _Together(beam.DoFn):
-    def start_bundle(self) -> None:
-        self._held: list[SliceTables] = []
-
-    def process(self, tables: SliceTables) -> Iterator[SliceTables]:
-        if tables.replicates is not None:
-            yield tables
-            return
-        self._held.append(tables)
-        if len(self._held) == SLICES_TOGETHER:
-            yield together(self._held)
-            self._held = []
-
-    def finish_bundle(self) -> Iterator[Any]:
-        if self._held:
-            yield GlobalWindows.windowed_value(together(self._held))
-
-
-class PutTogether(beam.PTransform):
-    """Rows of each slice to rows of many; those with replicates stay alone."""
-
-    def expand(self, slices: beam.PCollection[SliceTables]) -> beam.PCollection[SliceTables]:
-        """Put together what a bundle has."""
-        return slices | "Together" >> beam.ParDo(_Together())

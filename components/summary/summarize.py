@@ -152,6 +152,26 @@ def _slice_tables(item: tuple[SliceKey, SliceState], sizes: dict[int, int], sett
     return slice_tables(*item, sizes, settings)
 
 
+class _PutTogether(beam.DoFn):
+    """Rows of each slice to rows of many; those with replicates stay alone."""
+
+    def start_bundle(self) -> None:
+        self._held: list[SliceTables] = []
+
+    def process(self, tables: SliceTables) -> Iterator[SliceTables]:
+        if tables.replicates is not None:
+            yield tables
+            return
+        self._held.append(tables)
+        if len(self._held) == slice_batches.SLICES_TOGETHER:
+            yield slice_batches.together(self._held)
+            self._held = []
+
+    def finish_bundle(self) -> Iterator[Any]:
+        if self._held:
+            yield GlobalWindows.windowed_value(slice_batches.together(self._held))
+
+
 class Summary(NamedTuple):
     """What Summarize gives: rows of each slice, what the files add up to (nothing for none), and hashes of all ids."""
 
@@ -179,6 +199,6 @@ class Summarize(beam.PTransform):
         states = read.states | "MergeStates" >> beam.CombinePerKey(_MergeStates(settings.bootstrap))
         sizes = states | "Specs" >> beam.MapTuple(lambda key, _: (key[0], 1)) | "CountSlices" >> beam.CombinePerKey(sum)
         each = states | "SliceTables" >> beam.Map(_slice_tables, beam.pvalue.AsDict(sizes), settings)
-        found = each | slice_batches.PutTogether()
+        found = each | "PutTogether" >> beam.ParDo(_PutTogether())
         sums = read.sums | "AddSums" >> beam.CombineGlobally(add_sums).without_defaults()
         return Summary(found, sums, read.ids)

@@ -71,7 +71,7 @@ def test_many_slices_are_few_elements_and_lose_no_row(monkeypatch: pytest.Monkey
         assert ordered(found, "classes") == ordered(slices, "classes")
 
     with beam.Pipeline("FnApiRunner") as pipeline:
-        assert_that(pipeline | beam.Create(slices, reshuffle=False) | slice_batches.PutTogether(), few)
+        assert_that(pipeline | beam.Create(slices, reshuffle=False) | beam.ParDo(summarize._PutTogether()), few)
 
 
 def block(hashes: list[int]) -> SampleBlock:
