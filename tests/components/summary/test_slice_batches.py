@@ -71,8 +71,7 @@ def test_many_slices_are_few_elements_and_lose_no_row(monkeypatch: pytest.Monkey
         assert ordered(found, "classes") == ordered(slices, "classes")
 
     with beam.Pipeline("FnApiRunner") as pipeline:
-        together = beam.ParDo(summarize._PutTogether())
-        assert_that(pipeline | beam.Create(slices, reshuffle=False) | together, few)
+        assert_that(pipeline | beam.Create(slices, reshuffle=False) | beam.ParDo(summarize._PutTogether()), few)
 
 
 def block(hashes: list[int]) -> SampleBlock:
