@@ -149,7 +149,7 @@ def test_the_last_run_is_not_replaced_by_an_older_one_while_its_row_is_hidden(ma
     row.rename(row.with_name(".part-0.parquet.before"))
     config = settings(made, FEW).model_copy(update={"output": f"{made}/{copy}"})
     message = (
-        r"^the run that finished last is 'tonight', but its row in `runs` is not there: .* --run-id tonight; to jud"
+        r"^the run that finished last is 'tonight', but its row in `runs` is not there: .* --run-id tonight; to"
     )
     with pytest.raises(TablesError, match=message):
         verdict.find_run(config, None, ())
@@ -166,6 +166,6 @@ def test_a_run_that_is_not_valid_is_not_the_last_one(made: Path, copy: Path) -> 
         run_files.write_table(row, past.run, "runs", "part-0.parquet")
     with pytest.raises(
         TablesError,
-        match=r"expected a run of status done, but there is none; the last one, 'tonight', has the status noth",
+        match=r"expected a run of status done, but there is none; the last one, 'tonight', has the status",
     ):
         verdict.find_run(config, None, ())
