@@ -12,7 +12,7 @@ from scipy import special
 from . import spread
 from .spread import CONFIDENCE
 
-POOLED_TRUST = 0.5
+POOLED_TRUST = 0.75
 """How much of the slope shortens the upper end of a pooled value. Samples weigh there by their size, so a few large
 ones make the slope, and a set that has more of them than its share says too little of the others."""
 

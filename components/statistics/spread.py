@@ -20,7 +20,8 @@ _LEAST = 2
 def moments(replicates: NDArray[np.float64], degrees: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Variance and third central moment of statistics.
 
-    The bootstrap divides by n, so the variance is widened by n / (n - 1).
+    The variance is that of n - 1: the Poisson bootstrap draws another number of samples each time, which is worth
+    E[1 / draws], about (1 + 1 / n) / n, and not 1 / n.
 
     Args:
         replicates: `[R, ...]`; NaN where a statistic is undefined in a replicate, which is left out.
@@ -34,8 +35,7 @@ def moments(replicates: NDArray[np.float64], degrees: ArrayLike) -> tuple[NDArra
     known = (defined >= _LEAST) & (degrees >= 1)
     count = np.where(known, defined, _LEAST)
     apart = np.nan_to_num(replicates - np.nansum(replicates, axis=0) / np.maximum(defined, 1))
-    widened = 1 + 1 / np.where(degrees >= 1, degrees, 1)
-    variance = (apart**2).sum(axis=0) / (count - 1) * widened
+    variance = (apart**2).sum(axis=0) / (count - 1)
     third = (apart**3).sum(axis=0) / count
     return np.where(known, variance, np.nan), np.where(known, third, np.nan)
 

@@ -13,9 +13,18 @@ ORDINARY = st.floats(1e-3, 10)
 
 
 def test_moments_by_hand():
-    """Of 1, 2, 6: the mean is 3, squares 4 + 1 + 9, cubes -8 - 1 + 27; four samples widen by 4 / 3."""
+    """Of 1, 2, 6: the mean is 3, squares 4 + 1 + 9, cubes -8 - 1 + 27."""
     variance, third = spread.moments(np.array([1.0, 2.0, 6.0]), 3)
-    assert (float(variance), float(third)) == pytest.approx((7 * 4 / 3, 6))
+    assert (float(variance), float(third)) == pytest.approx((7, 6))
+
+
+@pytest.mark.parametrize("n", [10, 30, 200])
+def test_the_variance_is_that_of_n_minus_1(n):
+    """Without n / (n - 1): so many draws as there are by chance widen it already."""
+    values = np.random.default_rng(n).beta(8, 2, n)
+    weights = bootstrap.weights(id_hashes(str(i).encode() for i in range(n)), 40_000, 0).astype(float)
+    variance, _ = spread.moments(weights.T @ values / weights.sum(0), n - 1)
+    assert float(variance) == pytest.approx(values.var(ddof=1) / n, rel=0.035)
 
 
 def test_undefined_replicates_are_left_out():

@@ -148,9 +148,7 @@ def test_the_last_run_is_not_replaced_by_an_older_one_while_its_row_is_hidden(ma
     (row,) = made.glob(f"{copy}/runs/*/run_id=tonight/part-0.parquet")
     row.rename(row.with_name(".part-0.parquet.before"))
     config = settings(made, FEW).model_copy(update={"output": f"{made}/{copy}"})
-    message = (
-        r"^the run that finished last is 'tonight', but its row in `runs` is not there: .* --run-id tonight; to"
-    )
+    message = r"^the run that finished last is 'tonight', but its row in `runs` is not there: .* --run-id tonight; to"
     with pytest.raises(TablesError, match=message):
         verdict.find_run(config, None, ())
 
