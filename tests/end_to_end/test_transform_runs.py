@@ -193,7 +193,7 @@ def other(folder: Path, made_transform: str, settings: dict[str, Any]) -> Config
     path = shutil.copytree(made_transform, folder / "other")
     with (path / "metadata/schema.pbtxt").open("a") as file:
         file.write("# another\n")
-    checks = {"min_samples": 2, "checks": [{"metric": "dice_mean", "class": "a", "max_drop": 0.01}]}
+    checks = {"min_samples": 2, "checks": [{"metric": "dice_mean", "class": "a", "max_drop": 0.9}]}
     config = Config.model_validate({**settings, "input": {"transform": "other"}, "gate": checks})
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

@@ -193,7 +193,7 @@ def test_query_refuses_an_id_under_two_dates(twice: Path) -> None:
         query.query(f"{twice}/reports", "FROM runs")
     shutil.rmtree(twice / "reports/runs/eval_date=2020-01-01")
     with pytest.raises(TablesError, match=TWICE):
-        query.query(f"{twice}/reports", "FROM runs")
+        query.query(f"{twice}/reports", "FROM classes")
     for path in twice.glob("reports/*/eval_date=2020-01-01"):
         shutil.rmtree(path)
     assert query.query(f"{twice}/reports", "SELECT count(*) FROM runs").rows == [(3,)]
