@@ -14,7 +14,7 @@ What to look for:
 - Night 17 regresses (1). Night 18 is compared with night 16, not with the bad one.
 - The drift: every other night is a little worse than the one before, each by less than the margin, so it passes, and is
   the next one's baseline. Nothing that compares with last night sees this. The last column says what a baseline that
-  stays, night 1, would have said: REGRESSED from night 10 on. With `blessed` alone it is the absolute limit, `min`,
+  stays, night 1, would have said: REGRESSED from night 13 on. With `blessed` alone it is the absolute limit, `min`,
   that ends the drift, in night 26, when more than four margins are lost.
 - Night 28's model is a new one, and all is well again.
 
@@ -101,7 +101,7 @@ def nights() -> Iterator[Night]:
             1: Night(number, "first night; then blessed by hand", drift),
             6: Night(number, "no model", drift, model=False),
             9: Night(number, "corrupt shards", drift, data="corrupt"),
-            13: Night(number, "model of many minds", drift - 0.3, mood=-2.0),
+            13: Night(number, "model of many minds", drift, mood=-1.6),
             17: Night(number, "a true regression", drift + 1.5),
             22: Night(number, "another class list", drift, more_classes=("ring",)),
             28: Night(number, "a new model", -0.5),

@@ -114,10 +114,10 @@ def test_with_previous_the_night_after_is_compared_with_the_regressed_one(folder
 def test_another_class_list_is_not_comparable_and_says_what_differs(verdicts):
     assert verdicts[22].verdict == "INVALID"
     assert verdicts[22].status == "done"
-    (reason,) = verdicts[22].reasons
-    assert reason == (
+    assert verdicts[22].reasons == (
         'the baseline was scored with another config: classes: ["background", "disc", "square"] -> '
-        '["background", "disc", "square", "ring"]'
+        '["background", "disc", "square", "ring"]',
+        "ring: in no mask of these data, so it has no part in the foreground mean",
     )
 
 
@@ -140,7 +140,7 @@ def test_the_drift_ends_at_the_absolute_limit(verdicts):
 def test_a_baseline_that_stays_sees_the_drift_long_before(lived):
     fixed = {number: became.fixed for number, became in lived.items()}
     assert [number for number in NUMBERS if fixed[number] == "REGRESSED"] == [
-        number for number in range(10, 28) if number != 22
+        number for number in range(13, 28) if number != 22
     ]
     assert fixed[28] == fixed[30] == "PASS"
 
