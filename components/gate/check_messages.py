@@ -125,9 +125,10 @@ def no_replicates(item: Item) -> str:
     return f"{subject(item)}: there are no bootstrap replicates to test the difference with; set bootstrap.replicates"
 
 
-def undefined(item: Item) -> str:
-    """What to say of a value that is NULL in a run."""
-    return f"{subject(item)} is not defined in the run" + (" or its baseline" if item.relative else "")
+def undefined(item: Item, class_name: str | None = None) -> str:
+    """What to say of a value that is NULL in a run, or of its part of a class."""
+    of_class = f", for its class {class_name}," if class_name else ""
+    return f"{subject(item)}{of_class} is not defined in the run" + (" or its baseline" if item.relative else "")
 
 
 def not_measured(item: Item) -> str:

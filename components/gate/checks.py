@@ -132,8 +132,9 @@ def _tested(
     parts = []
     for own, theirs in differences.members(*groups):
         of_class = differences.apart(own, theirs, metric, same_model=compared.same_model)
-        if of_class is not None:
-            parts.append(Part((metric, item.slice, own.class_id), own.class_name, of_class))
+        if of_class is None:
+            return replace(known, verdict=verdicts.INVALID, message=messages.undefined(item, own.class_name))
+        parts.append(Part((metric, item.slice, own.class_id), own.class_name, of_class))
     return Tested(known, (metric, item.slice, item.class_id), found, tuple(parts), now.unit)
 
 

@@ -9,7 +9,7 @@ from .estimates import Group
 
 
 def apart(now: Group, before: Group, metric: str, *, same_model: bool = False) -> Difference | None:
-    """The difference of a metric of two groups; None where it cannot be said.
+    """The difference of a metric of two groups; None where it cannot be said, or they are means over other classes.
 
     A class has the degrees of its own samples (or clusters), of the run that has fewer; a mean over classes has
     Satterthwaite's, of the differences of its classes.
@@ -20,7 +20,7 @@ def apart(now: Group, before: Group, metric: str, *, same_model: bool = False) -
         metric: one of `estimates.METRICS`.
         same_model: whether one model scored both. It loses no sample in one run alone, seen or unseen.
     """
-    degrees = _degrees(now, before, metric)
+    degrees = _degrees(now, before, metric) if _alike(now, before) else None
     if now.replicates is None or before.replicates is None or degrees is None:
         return None
     lost = 0.0 if same_model else float(np.nanmax([now.lost(metric), before.lost(metric), 0.0]))
@@ -37,11 +37,15 @@ def units(now: Group, before: Group, metric: str) -> int:
 
 
 def members(now: Group, before: Group, metric: str) -> list[tuple[Group, Group]]:
-    """The classes of a mean in both groups; none where the metric is no mean over classes."""
-    if not (now.averages(metric) and before.averages(metric)):
+    """The classes of a mean in both groups, which have the same; none where the metric is no mean over classes."""
+    if not now.averages(metric):
         return []
     theirs = {member.class_id: member for member in before.members}
-    return [(member, theirs[member.class_id]) for member in now.members if member.class_id in theirs]
+    return [(member, theirs[member.class_id]) for member in now.members]
+
+
+def _alike(now: Group, before: Group) -> bool:
+    return {member.class_id for member in now.members} == {member.class_id for member in before.members}
 
 
 def _degrees(now: Group, before: Group, metric: str) -> float | None:

@@ -58,7 +58,7 @@ def judged(look: Tested, corrected: Corrected) -> CheckVerdict:
     """The verdict of a difference, now that its corrected p-value is known."""
     found, p_value = look.difference, corrected.p_values[look.place]
     low, high = found.interval
-    worst = _worst(look)
+    worst = _worst(look, corrected)
     own = _verdict(look.verdict, found, p_value)
     of_worst = verdicts.PASS if worst is None else _of_part(look.verdict, worst, corrected)
     check = replace(
@@ -97,8 +97,12 @@ def hidden(known: CheckVerdict, found: Difference) -> float:
     return found.unseen - max(0.0, worst_end)
 
 
-def _worst(look: Tested) -> Part | None:
-    return min(look.parts, key=lambda part: _for_the_better(look.verdict, part.difference.value), default=None)
+def _worst(look: Tested, corrected: Corrected) -> Part | None:
+    """The class that fell most of those with the worst verdict: one that is noisy hides none that is significant."""
+    known, of_parts = look.verdict, {part: _of_part(look.verdict, part, corrected) for part in look.parts}
+    worst = verdicts.worst(of_parts.values())
+    those = (part for part, verdict in of_parts.items() if verdict == worst)
+    return min(those, key=lambda part: _for_the_better(known, part.difference.value), default=None)
 
 
 def _of_part(known: CheckVerdict, part: Part, corrected: Corrected) -> str:

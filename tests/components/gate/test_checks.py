@@ -4,11 +4,13 @@ import dataclasses
 import math
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dicebeam.components.gate import checks as gate
+from dicebeam.components.gate.estimates import METRICS
 from dicebeam.schemas.config.gate import HIGHER_IS_BETTER, LOWER_IS_BETTER
 from dicebeam.schemas.verdict import (
     INCONCLUSIVE,
@@ -391,6 +393,30 @@ def test_a_class_that_seems_to_have_lost_more_than_the_margin_is_no_pass():
     found = judge_foreground((group(1, "car", 0.77, 0.03), group(2, "bus", 0.95, 0.004)), BEFORE, max_drop=0.02)
     assert (found.verdict, found.difference > 0) == (INCONCLUSIVE, True)
     assert found.message.endswith(", more than the margin 0.02, but not significantly")
+
+
+def test_a_noisy_class_that_fell_further_does_not_hide_one_that_fell_significantly():
+    now = (group(1, "car", 0.72, 0.004), group(2, "bus", 0.70, 0.08), group(3, "sky", 0.99, 0.004))
+    before = (*BEFORE, group(3, "sky"))
+    found = judge_foreground(now, before, max_drop=0.02)
+    assert found.verdict == REGRESSED
+    assert "; worst class: car fell by 0.0800" in found.message
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_foreground_of_other_classes_than_the_baselines_is_no_pass(swapped):
+    both, one = foreground_of(*BEFORE), {**measured(*BEFORE), ("all", None): foreground(BEFORE[0])}
+    now, before = (one, both) if swapped else (both, one)
+    (found,) = judge(now, before, {"metric": "dice_mean", "class": "foreground", "max_drop": 0.5})
+    assert found.verdict == INVALID
+
+
+def test_a_class_whose_difference_cannot_be_said_is_no_pass():
+    unknown = {metric: np.full(2000, np.nan) for metric in METRICS}
+    now = foreground_of(BEFORE[0], dataclasses.replace(BEFORE[1], replicates=unknown))
+    now["all", None] = dataclasses.replace(now["all", None], replicates=BEFORE[0].replicates)
+    (found,) = judge(now, foreground_of(*BEFORE), {"metric": "dice_mean", "class": "foreground", "max_drop": 0.5})
+    assert found.verdict == INVALID
 
 
 def test_the_worst_class_is_said_where_all_is_well():
