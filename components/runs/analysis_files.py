@@ -31,7 +31,7 @@ def newest_first(output: str) -> list[Analysis]:
     """Every finished analysis of an output folder, the one that finished last first."""
     found = []
     for file in filesystems.below(f"{output.rstrip('/')}/datasets", f"eval_date=*/run_id=*/{FILE}"):
-        date, run_id = (part.partition("=")[2] for part in file.path.split("/")[-3:-1])
+        date, run_id = partitions.of_path(file.path)
         place = Analysis(output, date, run_id)
         found += [(row["finished"], run_id, place) for row in run_tables.read(place, "datasets").to_pylist()]
     return [place for *_, place in sorted(found, key=lambda each: each[:2], reverse=True)]

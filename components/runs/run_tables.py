@@ -59,9 +59,8 @@ def listed(output: str) -> list[RunName]:
     """
     stands: dict[tuple[str, str], bool] = {}
     for file in filesystems.below(f"{output.rstrip('/')}/runs", "eval_date=*/run_id=*/*", dotted=True):
-        *_, date, run_id, name = file.path.split("/")
+        place, name = partitions.of_path(file.path), file.path.rpartition("/")[2]
         if name == runs_row.FILE or name in runs_row.NOT_STANDING:
-            place = date.partition("=")[2], run_id.partition("=")[2]
             stands[place] = stands.get(place, False) or name == runs_row.FILE
     partitions.check_one_date(stands, output)
     return [RunName(*place, stands[place]) for place in sorted(stands, reverse=True)]

@@ -51,12 +51,12 @@ class Log:
 
 
 def find(output: str) -> Log:
-    """The log of an output folder, by one listing.
+    """The log of an output folder, by a listing of its copies and one of its entries.
 
     Raises:
-        TablesError: if an entry between two others is gone.
+        TablesError: if an entry between two others, or the last one, is gone: an older decision is no replacement.
     """
-    log = Log(output)
+    log, copied = Log(output), _last_copied(output)  # a copy is written after its entry, so it is looked for before
     names = (file.path.rpartition("/")[2] for file in filesystems.below(log.folder, "*.json"))
     there = {int(match[1]) for match in map(_NAME.fullmatch, names) if match}
     if not there:
@@ -65,6 +65,8 @@ def find(output: str) -> Log:
     for sequence in range(first, last):  # one may have been created while they were listed
         if sequence not in there and not filesystems.exists(log.path(sequence)):
             raise TablesError(_damaged(log, sequence, "it is gone"))
+    if last < copied:
+        raise TablesError(_damaged(log, copied, "it is gone, though the table has its row"))
     return Log(output, first, last)
 
 

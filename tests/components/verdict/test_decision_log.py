@@ -233,6 +233,14 @@ def test_an_entry_that_is_gone_from_between_others_is_named(tmp_path: Path) -> N
         blessed(tmp_path)
 
 
+def test_a_last_entry_that_is_gone_is_not_replaced_by_the_one_before(tmp_path: Path) -> None:
+    """Its row in the table says that it was there."""
+    bless(tmp_path, "good", "better")
+    entry(tmp_path, 2).unlink()
+    with pytest.raises(TablesError, match=r"decision 2 of the log .* it is gone, though the table has its row"):
+        blessed(tmp_path)
+
+
 def test_what_the_message_says_to_do_helps_and_no_number_is_given_twice(tmp_path: Path) -> None:
     bless(tmp_path, "a", "b")
     entry(tmp_path, 2).write_text("{")
