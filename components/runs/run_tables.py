@@ -121,42 +121,6 @@ def check_finished(past: FinishedRun, now: datetime) -> None:
     clocks.check(f"`finished` of run {past.run_id!r} in {past.run.folder('runs')}", past.finished, now, remedy)
 
 
-def finished_runs(output: str) -> list[FinishedRun]:
-    """Every finished run of an output folder, the one that finished last first; reads every row.
-
-    Raises:
-        TablesError: if a row is damaged, or an id stands under two dates.
-    """
-    return [past for past in _every(output, stands=True) if past.stands]
-
-
-def hidden_runs(output: str) -> list[FinishedRun]:
-    """Runs that were finished and have no row now, the one that finished last first.
-
-    A summary or a compaction of such a run is at work, or was stopped.
-    """
-    return [past for past in _every(output, stands=False) if not past.stands]
-
-
-def _every(output: str, *, stands: bool) -> list[FinishedRun]:
-    names = [name for name in listed(output) if name.stands == stands]
-    return sorted(sound(read_rows(output, names)), key=lambda past: (past.finished, past.run_id), reverse=True)
-
-
-def sound(rows: Iterable[tuple[RunName, FinishedRun | TablesError]]) -> list[FinishedRun]:
-    """The runs, where every row is needed.
-
-    Raises:
-        TablesError: the first of a damaged row.
-    """
-    found = []
-    for _, row in rows:
-        if isinstance(row, TablesError):
-            raise row
-        found.append(row)
-    return found
-
-
 def _run(output: str, date: str, run_id: str, row: Mapping[str, Any]) -> Run:
     return Run(
         output,

@@ -8,7 +8,8 @@ from apache_beam.io.filesystem import BeamIOError
 from ...components.gate import check_items, check_messages, estimates_of_tables, known_counts, never_passes
 from ...components.gate.estimates import Estimates
 from ...components.reading import count_records
-from ...components.runs import accounting, analysis_files, run_tables
+from ...components.runs import analysis_files, last_run, latest_run, run_tables
+from ...components.runs.run_tables import FinishedRun
 from ...components.storage import filesystems
 from ...schemas.config.config import Config
 from ...schemas.config.gate import OF_THE_RUN
@@ -57,13 +58,18 @@ def _tried(source: Callable[[Config], _Known], config: Config) -> _Known:
 
 def _by_run(config: Config) -> _Known:
     """By the last run whose tables this config makes."""
-    for past in run_tables.finished_runs(filesystems.absolute(config.output)):
+
+    def made(past: FinishedRun) -> bool:
         same = past.row["config_fingerprint"] == config.fingerprint and table_settings.made_by(config, past.row)
-        if same and past.row["status"] == accounting.DONE:
-            now = estimates_of_tables.read(config.gate, past.run, config.foreground_ids)
-            found = never_passes.findings(config.gate, now, config.bootstrap.replicates)
-            return found + _nowhere(config, now), f"as in run {past.run_id}"
-    return None
+        return past.stands and same and latest_run.is_done(past)
+
+    output = filesystems.absolute(config.output)
+    past = last_run.find(output, run_tables.listed(output), made)
+    if past is None:
+        return None
+    now = estimates_of_tables.read(config.gate, past.run, config.foreground_ids)
+    found = never_passes.findings(config.gate, now, config.bootstrap.replicates)
+    return found + _nowhere(config, now), f"as in run {past.run_id}"
 
 
 def _nowhere(config: Config, now: Estimates) -> _Ways:

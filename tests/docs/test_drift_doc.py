@@ -12,7 +12,6 @@ import pytest
 import yaml
 
 from dicebeam.components.explore import query
-from dicebeam.components.runs import run_tables
 from dicebeam.components.verdict import blessing
 from dicebeam.pipeline import cli
 from dicebeam.pipeline.commands import analyze
@@ -20,7 +19,7 @@ from dicebeam.pipeline.config import config_file
 from dicebeam.schemas.config.drift import DRIFT_METRICS, DriftCheck
 from dicebeam.schemas.errors import StorageError
 from tests.docs.test_docs import ROOT, blocks
-from tests.support import analyzed
+from tests.support import analyzed, run_rows
 
 DOC = ROOT / "docs/guide/drift.md"
 TEXT = DOC.read_text(encoding="utf-8")
@@ -132,7 +131,7 @@ def test_a_night_that_is_done_is_not_analyzed_again(again, tmp_path):
 
 
 def test_an_analysis_of_fewer_records_is_made_again_and_one_that_fails_says_how_to_go_on(again, tmp_path, monkeypatch):
-    (past,) = [each for each in run_tables.finished_runs(f"{tmp_path}/reports") if each.run_id == "wednesday"]
+    (past,) = [each for each in run_rows.finished_runs(f"{tmp_path}/reports") if each.run_id == "wednesday"]
     analyzed.write(past, records=75)
 
     def full(*_: object, **__: object) -> None:

@@ -15,7 +15,7 @@ from dicebeam.components.decoding import decode_record
 from dicebeam.components.model import fingerprints, local_copies, predictor
 from dicebeam.components.model.predictor import Predictor
 from dicebeam.components.model.scorer import Scorer
-from dicebeam.components.runs import run_tables, runs_row
+from dicebeam.components.runs import runs_row
 from dicebeam.components.runtime import private_folder
 from dicebeam.pipeline import cli
 from dicebeam.pipeline.config import config_file
@@ -28,7 +28,7 @@ from dicebeam.schemas.errors import SampleError, StorageError, TablesError
 from dicebeam.schemas.records import Batch, Lineage, Progress
 from dicebeam.schemas.shards import Shard
 from tests.real_data.test_real_data import CAMVID
-from tests.support import builders
+from tests.support import builders, run_rows
 from tests.support.evaluating import evaluate, table
 from tests.support.transforming import KEY, SIDE, network, record, save_baked, save_bare
 
@@ -97,7 +97,7 @@ def test_a_model_with_the_transform_in_it_gives_the_same_rows(settings, folder, 
     pd.testing.assert_frame_equal(table(other, "samples"), rows, check_exact=True)
     assert len(rows) == 3 * len(RECORDS)
     assert rows.true_positives.nunique() > 5
-    two, one = (past.row for past in run_tables.finished_runs(settings["output"])[:2])
+    two, one = (past.row for past in run_rows.finished_runs(settings["output"])[:2])
     same = ("config_fingerprint", "digest", "data_fingerprint")
     assert [one[name] for name in same] == [two[name] for name in same]
     assert (two["transform"], two["transform_fingerprint"]) == (None, None)
@@ -202,7 +202,7 @@ def other(folder: Path, made_transform: str, settings: dict[str, Any]) -> Config
 
 
 def past_run(config: Config) -> Any:
-    return next(past for past in run_tables.finished_runs(config.output) if past.run_id == "other")
+    return next(past for past in run_rows.finished_runs(config.output) if past.run_id == "other")
 
 
 @pytest.mark.usefixtures("other")
@@ -234,7 +234,7 @@ def test_rows_that_were_written_before_there_were_transforms_are_read(other, tmp
     shutil.copytree(f"{other.output}/runs", tmp_path / "runs")
     for file in (tmp_path / "runs").rglob("part-0.parquet"):
         pq.write_table(pq.ParquetFile(file).read().drop_columns(["transform", "transform_fingerprint"]), file)
-    found = run_tables.finished_runs(str(tmp_path))
+    found = run_rows.finished_runs(str(tmp_path))
     assert {past.row["transform"] for past in found} == {None}
     assert runs_row.read(found[0].run)["transform_fingerprint"] is None
 

@@ -4,16 +4,15 @@ import pytest
 
 from dicebeam.components.report import charts, report_data, report_lines, trend
 from dicebeam.components.report.report_lines import Compared
-from dicebeam.components.runs import run_tables
 from dicebeam.schemas.verdict import RULES, SKIPPED
-from tests.support import pages, small_nights, verdicts
+from tests.support import pages, run_rows, small_nights, verdicts
 
 FOREGROUND = ("car", "person")
 
 
 @pytest.fixture(scope="module")
 def runs(nights):
-    return run_tables.finished_runs(nights[0])
+    return run_rows.finished_runs(nights[0])
 
 
 def run_of(runs, run_id):
@@ -151,7 +150,7 @@ def test_the_trend_has_no_more_nights_than_asked_and_others_of_their_time_alone(
 def test_the_trend_has_runs_that_are_not_done_with_their_status(tmp_path):
     for order, status in enumerate(["done", "over_failure_budget", "done"], start=1):
         small_nights.night(tmp_path, order, status, 0.8)
-    every = run_tables.finished_runs(str(tmp_path))
+    every = run_rows.finished_runs(str(tmp_path))
     points = trend.points(every[0], every)
     assert [(point.run_id, point.status) for point in points] == [
         ("n1", "done"), ("n2", "over_failure_budget"), ("n3", "done"),

@@ -9,10 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from dicebeam.components.runs import analysis_files, run_claims, run_files, run_tables, runs_row
+from dicebeam.components.runs import analysis_files, run_claims, run_files, runs_row
 from dicebeam.components.storage import exclusive_files
 from dicebeam.schemas import datasets, tables
 from dicebeam.schemas.errors import TablesError
+from tests.support import run_rows
 
 BEFORE = datetime(2026, 11, 24, 23, 59, 59, 999999, tzinfo=UTC)
 AFTER = datetime(2026, 11, 25, tzinfo=UTC)
@@ -140,7 +141,7 @@ def test_a_new_id_is_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_claim_is_no_file_of_a_table(tmp_path: Path) -> None:
     claim(tmp_path, run_id="x.parquet")
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["x.parquet.json"]
-    assert run_tables.finished_runs(str(tmp_path)) == []
+    assert run_rows.finished_runs(str(tmp_path)) == []
 
 
 # readers
@@ -158,7 +159,7 @@ def test_finished_runs_refuse_an_id_under_two_dates(tmp_path: Path) -> None:
     finish(tmp_path, "2026-11-20", "other")
     finish(tmp_path, "2026-11-21")
     with pytest.raises(TablesError, match=r"run 'r1' .* \['2026-11-20', '2026-11-21'\]"):
-        run_tables.finished_runs(str(tmp_path))
+        run_rows.finished_runs(str(tmp_path))
 
 
 @pytest.mark.parametrize("both", [True, False])
@@ -168,7 +169,7 @@ def test_hidden_rows_count_too(tmp_path: Path, both: bool) -> None:
     if both:
         runs_row.hide(other)
     with pytest.raises(TablesError, match=r"run 'r1' .* \['2026-11-20', '2026-11-21'\]"):
-        run_tables.hidden_runs(str(tmp_path))
+        run_rows.hidden_runs(str(tmp_path))
 
 
 def test_one_run_with_two_hidden_rows_is_one(tmp_path: Path) -> None:
@@ -177,7 +178,7 @@ def test_one_run_with_two_hidden_rows_is_one(tmp_path: Path) -> None:
     for name in runs_row.NOT_STANDING:
         row.with_name(name).write_bytes(row.read_bytes())
     row.unlink()
-    assert [past.run_id for past in run_tables.hidden_runs(str(tmp_path))] == ["r1"]
+    assert [past.run_id for past in run_rows.hidden_runs(str(tmp_path))] == ["r1"]
 
 
 def test_an_analysis_under_two_dates_is_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from dicebeam.components.storage import filesystems
 from dicebeam.pipeline.runner import run as run_module
 from dicebeam.schemas import tables
 from dicebeam.schemas.errors import TablesError
+from tests.support import run_rows
 
 NOT_COMPLETE = r"^run 'r1' is not complete: expected one row in .*/runs/.*run_id=r1, but "
 REMEDY = "; another process may be rebuilding its tables: when it has ended, run the same command with --run-id r1$"
@@ -44,7 +45,7 @@ def hidden_in_between(finished: run_files.Run, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_finished_run(finished: run_files.Run) -> None:
     assert run_module.outcome(finished).valid
-    assert [past.run_id for past in run_tables.finished_runs(finished.output)] == ["r1"]
+    assert [past.run_id for past in run_rows.finished_runs(finished.output)] == ["r1"]
 
 
 def test_a_row_that_was_hidden_before(finished: run_files.Run) -> None:
@@ -59,7 +60,7 @@ def test_a_row_that_is_hidden_while_it_is_read(hidden_in_between: run_files.Run)
 
 
 def test_a_row_that_is_hidden_while_runs_are_listed(hidden_in_between: run_files.Run) -> None:
-    assert run_tables.finished_runs(hidden_in_between.output) == []
+    assert run_rows.finished_runs(hidden_in_between.output) == []
 
 
 def test_the_row_is_found_where_it_was_hidden(hidden_in_between: run_files.Run) -> None:
@@ -70,21 +71,21 @@ def test_the_row_is_found_where_it_was_hidden(hidden_in_between: run_files.Run) 
 
 @pytest.mark.parametrize("hide", [runs_row.hide, runs_row.set_aside])
 def test_a_run_whose_row_is_hidden_is_known_and_not_finished(finished: run_files.Run, hide: Any) -> None:
-    assert run_tables.hidden_runs(finished.output) == []
+    assert run_rows.hidden_runs(finished.output) == []
     hide(finished)
-    assert run_tables.finished_runs(finished.output) == []
-    assert [past.run_id for past in run_tables.hidden_runs(finished.output)] == ["r1"]
+    assert run_rows.finished_runs(finished.output) == []
+    assert [past.run_id for past in run_rows.hidden_runs(finished.output)] == ["r1"]
 
 
 def test_what_a_killed_writer_left_is_no_hidden_run(finished: run_files.Run) -> None:
     Path(finished.folder("runs"), ".part-0.parquet.0123.tmp").write_bytes(b"half a row")
-    assert run_tables.hidden_runs(finished.output) == []
+    assert run_rows.hidden_runs(finished.output) == []
 
 
 def test_a_run_that_is_finished_again_is_not_hidden(finished: run_files.Run) -> None:
     row = Path(finished.folder("runs"), "part-0.parquet")
     row.with_name(".part-0.parquet.before").write_bytes(row.read_bytes())
-    assert run_tables.hidden_runs(finished.output) == []
+    assert run_rows.hidden_runs(finished.output) == []
 
 
 DATES = [("2026-11-24", "r1"), ("2025-02-01", "r2"), ("2026-11-24", "r3"), ("2025-02-01", "r0")]
@@ -139,7 +140,7 @@ def test_an_id_under_two_dates_is_no_run(several: str) -> None:
 
 def test_rows_are_read_in_the_order_of_their_names(several: str) -> None:
     names = run_tables.listed(several)
-    found = run_tables.sound(run_tables.read_rows(several, names))
+    found = [row for _, row in run_tables.read_rows(several, names)]
     assert [(past.run_id, past.row["model"], past.stands) for past in found] == [
         (name.run_id, name.run_id, True) for name in names
     ]
@@ -156,7 +157,7 @@ def test_a_damaged_row_is_an_error_in_its_place_and_names_its_file(several: str)
         r".*; to write it anew: dicebeam summarize CONFIG.yaml --run-id r2$"
     )
     with pytest.raises(TablesError, match=message):
-        run_tables.finished_runs(several)
+        run_rows.finished_runs(several)
 
 
 def test_a_row_that_was_hidden_since_it_was_listed_is_read_and_does_not_stand(several: str) -> None:

@@ -14,7 +14,7 @@ from dicebeam.pipeline.nightly.comparison import Comparison
 from dicebeam.schemas.config.config import Config
 from dicebeam.schemas.errors import TablesError
 from dicebeam.schemas.verdict import DRIFTED, INVALID, NO_BASELINE, OUT_OF_BOUNDS, PASS, REGRESSED
-from tests.support import analyzed, kept_demo
+from tests.support import analyzed, kept_demo, run_rows
 from tests.support.kept_demo import CHECK, THREE_SHARDS, WORSE
 
 MEAN = "gate.drift=[{metric: channel_mean, max_shift: 0.1}]"
@@ -40,7 +40,7 @@ def config(folder: Path, *overrides: str) -> Config:
 
 
 def past(folder: Path, run_id: str) -> run_tables.FinishedRun:
-    return next(run for run in run_tables.finished_runs(str(folder / "reports")) if run.run_id == run_id)
+    return next(run for run in run_rows.finished_runs(str(folder / "reports")) if run.run_id == run_id)
 
 
 def analyze(folder: Path, run_id: str, mean: float = 100.0, **more: object) -> None:

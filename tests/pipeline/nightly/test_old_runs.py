@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks import old_runs
 from dicebeam.components.report import trend
-from dicebeam.components.runs import last_run, run_files, run_tables
+from dicebeam.components.runs import last_run, run_files
 from dicebeam.components.storage import filesystems
 from dicebeam.components.verdict import verdict_files
 from dicebeam.pipeline.nightly import report, verdict
@@ -21,7 +21,7 @@ from dicebeam.schemas import tables
 from dicebeam.schemas.config.config import Config
 from dicebeam.schemas.errors import TablesError
 from dicebeam.schemas.verdict import NO_BASELINE, PASS
-from tests.support import kept_demo
+from tests.support import kept_demo, run_rows
 
 FEW, MANY = 2, 130
 ROW = "runs"
@@ -156,7 +156,7 @@ def test_the_last_run_is_not_replaced_by_an_older_one_while_its_row_is_hidden(ma
 def test_a_run_that_is_not_valid_is_not_the_last_one(made: Path, copy: Path) -> None:
     output = f"{made}/{copy}"
     config = settings(made, FEW).model_copy(update={"output": output})
-    left = [past.run_id for past in run_tables.finished_runs(output)]
+    left = [past.run_id for past in run_rows.finished_runs(output)]
     while left:
         assert verdict.find_run(config, None, ())[0].run_id == left[0]
         past, _ = verdict.find_run(config, left.pop(0), ())

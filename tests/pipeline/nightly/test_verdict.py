@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from dicebeam.components.runs import run_tables
 from dicebeam.components.verdict import blessing, verdict_files
 from dicebeam.pipeline import cli
 from dicebeam.pipeline.nightly import report, verdict
 from dicebeam.schemas.config.config import Config
 from dicebeam.schemas.errors import ConfigError, TablesError
 from dicebeam.schemas.verdict import INVALID, NO_BASELINE, PASS, REGRESSED
-from tests.support import kept_demo
+from tests.support import kept_demo, run_rows
 from tests.support.evaluating import evaluate
 from tests.support.kept_demo import CHECK, THREE_SHARDS, WORSE, config
 
@@ -181,9 +180,9 @@ def test_the_command_that_the_reason_names_repairs_it(folder: Path) -> None:
 
 
 def test_a_finished_run_that_is_evaluated_again_does_not_become_the_previous_one(folder: Path) -> None:
-    before = {past.run_id: past.finished for past in run_tables.finished_runs(f"{folder}/reports")}
+    before = {past.run_id: past.finished for past in run_rows.finished_runs(f"{folder}/reports")}
     evaluate(config(folder), "v1")
-    after = {past.run_id: past.finished for past in run_tables.finished_runs(f"{folder}/reports")}
+    after = {past.run_id: past.finished for past in run_rows.finished_runs(f"{folder}/reports")}
     assert after == before
 
 
