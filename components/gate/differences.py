@@ -1,5 +1,7 @@
 """How far a metric of a run and of its baseline is apart, with the degrees of freedom of what carries it."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ...schemas.config.gate import LOWER_IS_BETTER
@@ -18,15 +20,18 @@ def apart(now: Group, before: Group, metric: str, *, same_model: bool = False) -
         now: of the run.
         before: the same class, or foreground, of the baseline.
         metric: one of `estimates.METRICS`.
-        same_model: whether one model scored both. It loses no sample in one run alone, seen or unseen.
+        same_model: whether one model scored both. Where it gave the same, it loses no sample in one run alone, not
+            even one that the data do not hold.
     """
     degrees = _degrees(now, before, metric) if _alike(now, before) else None
     if now.replicates is None or before.replicates is None or degrees is None:
         return None
-    lost = 0.0 if same_model else float(np.nanmax([now.lost(metric), before.lost(metric), 0.0]))
+    lost = float(np.nanmax([now.lost(metric), before.lost(metric), 0.0]))
     values, drawn = (now.values[metric], before.values[metric]), (now.replicates[metric], before.replicates[metric])
     found = paired_differences.difference(*values, *drawn, degrees, lost)
-    if found is None or same_model or metric not in LOWER_IS_BETTER:
+    if found is not None and same_model and found.value == found.standard_error == 0:
+        return replace(found, lost=0.0)
+    if found is None or metric not in LOWER_IS_BETTER:
         return found
     return paired_differences.of_rates(found, units(now, before, metric))
 

@@ -30,7 +30,7 @@ def latest(output: str, names: Sequence[RunName]) -> FinishedRun | None:
     if last is not None:
         msg = (
             f"expected a run of status {accounting.DONE}, but there is none; the last one, {last.run_id!r}, has the "
-            f"status {last.row['status']}: {accounting.why_invalid(last.row)}; to judge it: --run-id {last.run_id}"
+            f"status {_status(last)}"
         )
         raise TablesError(msg)
     return found
@@ -41,10 +41,11 @@ def passed_over(found: FinishedRun, output: str, names: Sequence[RunName]) -> st
     last = last_run.find(output, names, stands)
     if last is None or (last.finished, last.run_id) <= (found.finished, found.run_id):
         return None
-    return (
-        f"run {last.run_id} finished later than {found.run_id}, but its status is {last.row['status']}: "
-        f"{accounting.why_invalid(last.row)}; to judge it: --run-id {last.run_id}"
-    )
+    return f"run {last.run_id} finished later than {found.run_id}, but its status is {_status(last)}"
+
+
+def _status(past: FinishedRun) -> str:
+    return f"{past.row['status']}: {accounting.why_invalid(past.row)}; to judge it: --run-id {past.run_id}"
 
 
 def is_done(past: FinishedRun) -> bool:

@@ -363,6 +363,13 @@ def test_one_model_that_gave_the_same_passes_at_a_margin_of_0(metric):
         assert (found.verdict, found.improved, found.difference) == (verdict, False, 0), metric
 
 
+def test_one_model_that_gave_something_else_is_judged_as_two():
+    """On another machine, or because its files were changed meanwhile."""
+    given = checks({"metric": "dice_mean", "class": "car", "max_drop": 0.02})
+    (found,) = gate.decide(given, compared(car(0.799, 0.001, n=60), car(n=60), same_model=True))
+    assert found.verdict == INCONCLUSIVE
+
+
 # the foreground
 
 
