@@ -4,7 +4,10 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pytest
+
 from dicebeam.components.explore import demo
+from dicebeam.pipeline import cli
 from dicebeam.pipeline.config import config_file
 from dicebeam.schemas.config.config import Config
 from tests.support.evaluating import evaluate
@@ -38,3 +41,10 @@ def restored(folder: Path) -> Path:
 def config(folder: Path, *overrides: str) -> Config:
     """The demo's config, gated by CHECK unless the overrides say otherwise."""
     return config_file.load(f"{folder}/config.yaml", [CHECK, *overrides])
+
+
+def command(name: str, folder: Path, *arguments: str) -> int:
+    """The exit code of a command on the demo of a folder."""
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([name, f"{folder}/config.yaml", *arguments])
+    return int(stopped.value.code or 0)

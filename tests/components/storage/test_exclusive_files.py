@@ -2,33 +2,17 @@
 
 import errno
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dicebeam.components.storage import exclusive_files, filesystems, object_stores
+from dicebeam.components.storage import exclusive_files, object_stores
 from dicebeam.schemas.errors import StorageError
-from tests.support import buckets
 from tests.support.buckets import Store, uploads
 
 WRITERS = 12
-
-
-@pytest.fixture(scope="module", params=buckets.KINDS)
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with buckets.made(request.param, tmp_path_factory.mktemp("buckets")) as store:
-        yield store
-
-
-@pytest.fixture
-def store(made: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
-    monkeypatch.setattr(object_stores, "RETRY_SECONDS", 3.0)
-    for name in made.names():
-        filesystems.delete(f"{made.root}/{name}")
-    return made
 
 
 @pytest.fixture(params=["link", "no links"])

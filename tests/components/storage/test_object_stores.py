@@ -4,7 +4,6 @@ import errno
 import os
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +15,10 @@ from dicebeam.components.runs import run_files, runs_row
 from dicebeam.components.runs.run_files import Run
 from dicebeam.components.storage import filesystems, object_stores, storage_errors
 from dicebeam.schemas.errors import StorageError
-from tests.support import buckets
 from tests.support.buckets import Store, uploads
 
 ODD = ["plain", "a b", "a[1]", "a*b", "a?c", "a'b", "ä", "a+b", "a%41", "a&b=c", "a#b"]
 ROW = "runs/eval_date=2026-11-24/run_id=r1"
-
-
-@pytest.fixture(scope="module", params=buckets.KINDS)
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with buckets.made(request.param, tmp_path_factory.mktemp("buckets")) as store:
-        yield store
-
-
-@pytest.fixture
-def store(made: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """An empty bucket whose clients give up soon."""
-    monkeypatch.setattr(object_stores, "RETRY_SECONDS", 3.0)
-    for name in made.names():
-        filesystems.delete(f"{made.root}/{name}")
-    made.faults.seen.clear()
-    return made
 
 
 def write(path: str, data: bytes) -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from dicebeam.components.explore import query
 from dicebeam.components.verdict import blessing
-from dicebeam.pipeline import cli
 from dicebeam.pipeline.nightly import report, verdict
 from dicebeam.pipeline.plans import evaluation_plan
 from dicebeam.schemas import tables
@@ -36,12 +35,6 @@ def folder(made: Path) -> Path:
     return kept_demo.restored(made)
 
 
-def command(name: str, folder: Path, *arguments: str) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        cli.main([name, f"{folder}/config.yaml", *arguments])
-    return stopped.value.code
-
-
 def baseline(folder: Path, run_id: str | None = "tonight", kind: str = "blessed") -> str | None:
     return verdict.decide(config(folder, f"gate.baseline={kind}"), run_id).verdict.baseline_run_id
 
@@ -61,16 +54,16 @@ def finish(folder: Path, run_id: str, ahead: timedelta) -> None:
 
 def test_bless_good_bless_bad_bless_good_again(folder: Path) -> None:
     for run_id in ("good", "bad", "good"):
-        assert command("gate", folder, "--bless", run_id) == 0
+        assert kept_demo.command("gate", folder, "--bless", run_id) == 0
     assert baseline(folder) == "good"
 
 
 def test_the_log_is_a_table(folder: Path) -> None:
-    assert command("gate", folder, "--bless", "good", "--why", "first night") == 0
+    assert kept_demo.command("gate", folder, "--bless", "good", "--why", "first night") == 0
     for run_id in ("good", "bad"):
-        assert command("gate", folder, "--run-id", run_id, "--set", PASSES) == 0
+        assert kept_demo.command("gate", folder, "--run-id", run_id, "--set", PASSES) == 0
     fails = PASSES.replace("0.1", "0.99")
-    assert command("gate", folder, "--run-id", "bad", "--set", fails) == 1
+    assert kept_demo.command("gate", folder, "--run-id", "bad", "--set", fails) == 1
     sql = "SELECT sequence, run_id, decision, decided_by, reason FROM blessings ORDER BY sequence"
     assert query.query(f"{folder}/reports", sql).rows == [
         (1, "good", "blessed", "hand", "first night"),
@@ -80,13 +73,13 @@ def test_the_log_is_a_table(folder: Path) -> None:
 
 
 def test_why_belongs_to_bless(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command("gate", folder, "--why", "because") == 2
+    assert kept_demo.command("gate", folder, "--why", "because") == 2
     assert "--why is the reason of a blessing by hand: it takes --bless ID" in capsys.readouterr().err
 
 
 def test_an_old_run_that_passes_again_is_not_the_newest(folder: Path) -> None:
     for run_id in ("good", "bad", "good"):
-        assert command("gate", folder, "--run-id", run_id, "--set", PASSES) == 0
+        assert kept_demo.command("gate", folder, "--run-id", run_id, "--set", PASSES) == 0
     assert baseline(folder) == "bad"
 
 
@@ -109,7 +102,7 @@ def test_a_damaged_entry_stops_the_gate(folder: Path, capsys: pytest.CaptureFixt
     for run_id in ("good", "bad"):
         bless(folder, run_id)
     (folder / "reports/blessings/_log/00000002.json").write_text("{")
-    assert command("gate", folder, "--run-id", "tonight", "--baseline", "blessed", "--set", CHECK) == 2
+    assert kept_demo.command("gate", folder, "--run-id", "tonight", "--baseline", "blessed", "--set", CHECK) == 2
     assert "/blessings/_log/00000002.json, but " in capsys.readouterr().err
 
 
@@ -155,7 +148,7 @@ def test_a_run_of_the_future_has_no_previous_one(folder: Path) -> None:
 
 def test_the_last_run_is_not_one_of_the_future(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     finish(folder, "good", FUTURE)
-    assert command("gate", folder, "--baseline", "bad", "--set", CHECK) == 2
+    assert kept_demo.command("gate", folder, "--baseline", "bad", "--set", CHECK) == 2
     assert "`finished` of run 'good'" in capsys.readouterr().err
     assert verdict.find_run(config(folder), "good", ())[0].run_id == "good"
 
@@ -184,7 +177,7 @@ def test_gate_and_report_refuse_an_id_under_two_dates(twice: Path) -> None:
 
 @pytest.mark.parametrize("name", ["summarize", "compact", "gate", "report", "evaluate", "nightly"])
 def test_commands_refuse_an_id_under_two_dates(twice: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command(name, twice, "--run-id", "good") == 2
+    assert kept_demo.command(name, twice, "--run-id", "good") == 2
     assert "run 'good' is there under several dates, ['2020-01-01', " in capsys.readouterr().err
 
 

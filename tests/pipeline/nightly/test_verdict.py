@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from dicebeam.components.verdict import blessing, verdict_files
-from dicebeam.pipeline import cli
 from dicebeam.pipeline.nightly import report, verdict
 from dicebeam.schemas.config.config import Config
 from dicebeam.schemas.errors import ConfigError, TablesError
@@ -26,12 +25,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(made: Path) -> Path:
     return kept_demo.restored(made)
-
-
-def command(name: str, folder: Path, *arguments: str) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        cli.main([name, f"{folder}/config.yaml", *arguments])
-    return stopped.value.code
 
 
 def test_the_worse_model_has_regressed(folder: Path) -> None:
@@ -127,7 +120,7 @@ def test_absolute_limits_alone_need_no_baseline(folder: Path) -> None:
 
 
 def test_a_gated_run_leaves_its_files_and_its_exit_code(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command("gate", folder, "--run-id", "v2", "--baseline", "v1", "--set", CHECK) == 1
+    assert kept_demo.command("gate", folder, "--run-id", "v2", "--baseline", "v1", "--set", CHECK) == 1
     out, err = capsys.readouterr()
     assert out.rstrip().endswith("gate: REGRESSED: 1 REGRESSED; run v2 against v1 (exit code 1)")
     assert "for a page with pictures: dicebeam report" in err
@@ -138,22 +131,22 @@ def test_a_gated_run_leaves_its_files_and_its_exit_code(folder: Path, capsys: py
 
 def test_a_page_of_an_earlier_verdict_is_removed_and_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--run-id", "v2", "--baseline", "v1", "--set", CHECK]
-    command("gate", folder, *arguments)
+    kept_demo.command("gate", folder, *arguments)
     assert "removed the page" not in capsys.readouterr().err
     (summary,) = folder.glob("reports/gate/*/run_id=v2/summary.md")
     page = summary.with_name("report.html")
     page.write_text("yesterday's")
-    command("gate", folder, *arguments)
+    kept_demo.command("gate", folder, *arguments)
     again = f"to make it again: dicebeam report {folder}/config.yaml "
     assert f"dicebeam: removed the page of the earlier verdict: {page}; {again}" in capsys.readouterr().err
     assert not page.exists()
 
 
 def test_a_blessed_run_is_the_baseline(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    nothing = command("gate", folder, "--run-id", "v1", "--baseline", "blessed", "--set", CHECK)
-    assert (nothing, command("gate", folder, "--bless", "v1")) == (4, 0)
+    nothing = kept_demo.command("gate", folder, "--run-id", "v1", "--baseline", "blessed", "--set", CHECK)
+    assert (nothing, kept_demo.command("gate", folder, "--bless", "v1")) == (4, 0)
     assert "run v1 is blessed: " in capsys.readouterr().err
-    assert command("gate", folder, "--run-id", "v2", "--baseline", "blessed", "--set", CHECK) == 1
+    assert kept_demo.command("gate", folder, "--run-id", "v2", "--baseline", "blessed", "--set", CHECK) == 1
     run = verdict.find_run(config(folder), "v2", ())[0].run
     assert [each.run_id for each in blessing.listed(run.output)] == ["v1"]
     assert verdict_files.read(run).baseline_run_id == "v1"
@@ -163,7 +156,7 @@ def test_a_blessed_run_is_the_baseline(folder: Path, capsys: pytest.CaptureFixtu
 def test_a_blessed_run_whose_row_is_not_there_is_not_replaced_by_an_older_one(folder: Path, name: str | None) -> None:
     """v2 is worse than v1 and blessed first; without v1's row, v2 would be compared with, and the run pass."""
     for run_id in ("v2", "v1"):
-        assert command("gate", folder, "--bless", run_id) == 0
+        assert kept_demo.command("gate", folder, "--bless", run_id) == 0
     (row,) = (folder / "reports/runs").glob("*/run_id=v1/part-0.parquet")
     row.rename(row.with_name(name)) if name else row.unlink()
     found = verdict.decide(config(folder, "gate.baseline=blessed"), "part").verdict
@@ -172,10 +165,10 @@ def test_a_blessed_run_whose_row_is_not_there_is_not_replaced_by_an_older_one(fo
 
 
 def test_the_command_that_the_reason_names_repairs_it(folder: Path) -> None:
-    assert command("gate", folder, "--bless", "v1") == 0
+    assert kept_demo.command("gate", folder, "--bless", "v1") == 0
     (row,) = (folder / "reports/runs").glob("*/run_id=v1/part-0.parquet")
     row.rename(row.with_name(".part-0.parquet.before"))
-    assert command("summarize", folder, "--run-id", "v1") == 0
+    assert kept_demo.command("summarize", folder, "--run-id", "v1") == 0
     assert verdict.decide(config(folder, "gate.baseline=blessed"), "v2").verdict.baseline_run_id == "v1"
 
 
@@ -187,36 +180,36 @@ def test_a_finished_run_that_is_evaluated_again_does_not_become_the_previous_one
 
 
 def test_a_blessing_by_hand_outlives_a_baseline_that_is_not_there(folder: Path) -> None:
-    command("gate", folder, "--bless", "v1")
-    assert command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECK) == 4
+    kept_demo.command("gate", folder, "--bless", "v1")
+    assert kept_demo.command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECK) == 4
     assert [path.name for path in folder.glob("reports/gate/*/run_id=v1/*BLESSED")] == ["BLESSED"]
 
 
 def test_a_blessing_that_is_taken_away_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = "warning: run v1 was blessed, and is not any more; to bless it again by hand: dicebeam gate "
-    assert command("gate", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECK) == 0
+    assert kept_demo.command("gate", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECK) == 0
     assert said not in capsys.readouterr().err
-    assert command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECK) == 4
+    assert kept_demo.command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECK) == 4
     again = f"{folder}/config.yaml --set '{CHECK}' --bless v1\n"
     assert f"{said}{again}" in capsys.readouterr().err
-    assert command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECK) == 4
+    assert kept_demo.command("gate", folder, "--run-id", "v1", "--baseline", "v9", "--set", CHECK) == 4
     assert said not in capsys.readouterr().err
 
 
 def test_a_run_that_passes_is_blessed(folder: Path) -> None:
-    assert command("gate", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECK) == 0
+    assert kept_demo.command("gate", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECK) == 0
     assert [path.name for path in folder.glob("reports/gate/*/run_id=v1/*BLESSED")] == ["BLESSED"]
 
 
 def test_bless_judges_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command("gate", folder, "--bless", "v1", "--run-id", "v2") == 2
+    assert kept_demo.command("gate", folder, "--bless", "v1", "--run-id", "v2") == 2
     assert "--bless takes no --run-id and no --baseline" in capsys.readouterr().err
-    assert command("gate", folder, "--bless", "v9") == 2
+    assert kept_demo.command("gate", folder, "--bless", "v9") == 2
     assert "expected a finished run 'v9'" in capsys.readouterr().err
 
 
 def test_nightly_without_checks_evaluates_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command("nightly", folder, "--run-id", "night", "--set", "gate.checks=[]") == 2
+    assert kept_demo.command("nightly", folder, "--run-id", "night", "--set", "gate.checks=[]") == 2
     assert "gate: expected checks, but there are none" in capsys.readouterr().err
     assert not list(folder.glob("reports/*/*/run_id=night"))
 
@@ -229,7 +222,7 @@ def test_a_report_that_cannot_be_written_changes_no_verdict(
 
     monkeypatch.setattr(report, "write_report", fail)
     arguments = ("--run-id", "v2", "--baseline", "v1", "--set", CHECK, "--set", f"model={folder}/models/v2")
-    assert command("nightly", folder, *arguments) == 1
+    assert kept_demo.command("nightly", folder, *arguments) == 1
     out, err = capsys.readouterr()
     assert "gate: REGRESSED" in out
     assert "warning: the report is not written: no ink; to try again: dicebeam report" in err
@@ -237,7 +230,7 @@ def test_a_report_that_cannot_be_written_changes_no_verdict(
 
 
 def test_nightly_goes_on_with_a_finished_run_and_leaves_a_page(folder: Path) -> None:
-    assert command("nightly", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECK) == 0
+    assert kept_demo.command("nightly", folder, "--run-id", "v1", "--baseline", "v2", "--set", CHECK) == 0
     (gate,) = folder.glob("reports/gate/*/run_id=v1")
     assert {path.name for path in gate.iterdir()} >= {"BLESSED", "blessing.json", "report.html", "verdict.json"}
 
