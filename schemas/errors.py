@@ -42,7 +42,7 @@ class WorkerError(DicebeamError):
 
 
 class DeviceError(DicebeamError):
-    """A worker has not the GPU that was asked for. Nothing of it is kept: fixed, the same run id resumes."""
+    """A worker has not the GPU that was asked for, or its device fails. It is no record's fault: the run id resumes."""
 
 
 class TablesError(DicebeamError):
