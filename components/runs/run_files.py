@@ -219,8 +219,7 @@ def check_run_id(run_id: str) -> str:
 def find_eval_date(output: str, run_id: str) -> str | None:
     """The date under which samples or the row of a run stand, None if neither does; TablesError if there are two."""
     files = f"eval_date=*/run_id={run_id}/"
-    hidden = [] if filesystems.is_remote(output) else [f"runs/{files}.*"]  # in a bucket * is these as well
-    patterns = (f"samples/{files}*.parquet", f"runs/{files}*", *hidden)
+    patterns = (f"samples/{files}*.parquet", f"runs/{files}*", f"runs/{files}.*")
     dates = {partitions.of_path(file.path)[0] for each in patterns for file in filesystems.below(output, each)}
     if len(dates) > 1:
         raise TablesError(partitions.under_two_dates(run_id, dates, output))

@@ -7,18 +7,16 @@ it appears under its name as a whole, with a checksum that the store verifies, o
 
 import copy
 import functools
-import re
 import uuid
 from typing import Any, BinaryIO, NamedTuple
 
-from apache_beam.io.filesystem import FileSystem
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from google.api_core.exceptions import NotFound
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from ...schemas.errors import StorageError
-from . import storage_errors
+from . import globs, storage_errors
 
 RETRY_SECONDS = 120.0
 """For how long Google's client tries a request again; how often boto3 does so, AWS_MAX_ATTEMPTS says."""
@@ -103,23 +101,22 @@ class Stored(NamedTuple):
     modified: float
 
 
-def listed(pattern: str) -> list[Stored]:
-    """The objects that match a glob as Beam reads it; none where there is no such bucket.
+def listed(pattern: str, *, dotted: bool = False) -> list[Stored]:
+    """The objects that match a glob, see `globs`; none where there is no such bucket.
 
     Raises:
         StorageError: if they cannot be listed.
     """
     _parts(pattern)
-    before = re.split(r"[\[*?]", pattern)[0]
-    wanted = re.compile(FileSystem.translate_pattern(pattern))
+    wanted = globs.parts(pattern, dotted=dotted)
+    before = globs.beginning(wanted)
     try:
         with storage_errors.reading(pattern):
             found = [Stored(path, *rest) for path, rest in _beams(pattern).list_files(before, with_metadata=True)]
     except FileNotFoundError:
         return []
-    return [
-        each for each in found if wanted.match(each.path) and not each.path.endswith("/")
-    ]  # as consoles make folders
+    # consoles make folders of names that end in a slash
+    return [each for each in found if globs.fits(wanted, each.path.split("/")) and not each.path.endswith("/")]
 
 
 def opened(path: str) -> BinaryIO:
