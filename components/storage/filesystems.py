@@ -231,13 +231,13 @@ def delete_abandoned(folder: str, older_than: float) -> None:
 
 
 def copy_folder(source: str, destination: Path) -> None:
-    """Copy every file below a folder to a local folder.
+    """Copy every file below a folder to a local folder, hidden ones too.
 
     Raises:
         StorageError: if what arrives of a file is not as long as the file.
     """
     root = source.rstrip("/") + "/"
-    for entry in below(source, "**"):
+    for entry in below(source, "**", dotted=True):
         target = destination / entry.path[len(root) :]
         target.parent.mkdir(parents=True, exist_ok=True)
         with reading_stored(entry.path) as file, target.open("wb") as out:
