@@ -62,7 +62,7 @@ def read_model(path: str) -> ModelFiles:
 
 def no_model(path: str, why: Exception) -> ModelError:
     """The error of a folder that is no SavedModel."""
-    return ModelError(f"expected a SavedModel folder (with {MODEL_GRAPH}) at {path!r}, but it cannot be read: {why}")
+    return ModelError(f"expected a SavedModel folder (with saved_model.pb) at {path!r}, but it cannot be read: {why}")
 
 
 def transform_fingerprint(path: str, called: str | None = None) -> str:
