@@ -1,7 +1,6 @@
 """Files through Beam's filesystems: local, gs://, s3:// alike.
 
-Local paths are made absolute where they enter, because a worker may run in another directory and because
-Beam matches no relative pattern without a folder in it.
+Local paths are made absolute where they enter: a worker may run in another directory, and Beam matches no relative one.
 """
 
 import glob
@@ -165,11 +164,16 @@ def _created(path: str) -> Iterator[BinaryIO]:
             yield file
 
 
+def temporary_name(path: str) -> str:
+    """A name beside a path's, for what is to stand there when it is whole; no reader's `*.parquet` matches it."""
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/.{name}.{uuid.uuid4().hex[:12]}{_TEMPORARY}"
+
+
 @contextmanager
 def _renamed(path: str) -> Iterator[BinaryIO]:
-    folder, _, name = path.rpartition("/")
-    temporary = f"{folder}/.{name}.{uuid.uuid4().hex[:12]}{_TEMPORARY}"
-    make_folder(folder)
+    make_folder(path.rpartition("/")[0])
+    temporary = temporary_name(path)
     try:
         with _created(temporary) as file:
             yield file
@@ -231,11 +235,7 @@ def delete_abandoned(folder: str, older_than: float) -> None:
 
 
 def copy_folder(source: str, destination: Path) -> None:
-    """Copy every file below a folder to a local folder.
-
-    Raises:
-        StorageError: if what arrives of a file is not as long as the file.
-    """
+    """Copy every file below a folder to a local folder; StorageError if one does not arrive as long as it is."""
     root = source.rstrip("/") + "/"
     for entry in below(source, "**"):
         target = destination / entry.path[len(root) :]
