@@ -168,11 +168,16 @@ def _created(path: str) -> Iterator[BinaryIO]:
             yield file
 
 
+def temporary_name(path: str) -> str:
+    """A name beside a path's, for what is to stand there when it is whole; no reader's `*.parquet` matches it."""
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/.{name}.{uuid.uuid4().hex[:12]}{_TEMPORARY}"
+
+
 @contextmanager
 def _renamed(path: str) -> Iterator[BinaryIO]:
-    folder, _, name = path.rpartition("/")
-    temporary = f"{folder}/.{name}.{uuid.uuid4().hex[:12]}{_TEMPORARY}"
-    make_folder(folder)
+    make_folder(path.rpartition("/")[0])
+    temporary = temporary_name(path)
     try:
         with _created(temporary) as file:
             yield file
@@ -234,11 +239,7 @@ def delete_abandoned(folder: str, older_than: float) -> None:
 
 
 def copy_folder(source: str, destination: Path) -> None:
-    """Copy every file below a folder, hidden ones too, to a local folder.
-
-    Raises:
-        StorageError: if what arrives of a file is not as long as the file.
-    """
+    """Copy every file below a folder, hidden ones too; StorageError if one does not arrive as long as it is."""
     root = source.rstrip("/") + "/"
     for entry in below(source, "**", dotted=True):
         target = destination / entry.path[len(root) :]

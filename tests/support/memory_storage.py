@@ -23,6 +23,10 @@ def install(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     def put_if_absent(data: bytes, path: str) -> bool:
         return files.setdefault(path, data) is data
 
+    def put_new(file: Any, path: str) -> bool:
+        file.seek(0)
+        return path not in files and files.setdefault(path, data := file.read()) is data
+
     def listed(pattern: str, *, dotted: bool = False) -> list[Stored]:
         wanted = globs.parts(pattern, dotted=dotted)
         found = [(path, data) for path, data in sorted(files.items()) if globs.fits(wanted, path.split("/"))]
@@ -38,6 +42,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
 
     monkeypatch.setattr(object_stores, "put", put)
     monkeypatch.setattr(object_stores, "put_if_absent", put_if_absent)
+    monkeypatch.setattr(object_stores, "put_new", put_new)
     monkeypatch.setattr(object_stores, "listed", listed)
     monkeypatch.setattr(object_stores, "opened", opened)
     monkeypatch.setattr(object_stores, "exists", files.__contains__)
