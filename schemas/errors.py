@@ -33,6 +33,10 @@ class ModelError(DicebeamError):
     """The SavedModel does not do what the config says; the run ends."""
 
 
+class FixedBatchError(ModelError):
+    """The batch that the signature fixes does not fit in the memory of a device; the same run id resumes."""
+
+
 class StorageError(DicebeamError):
     """Files cannot be read or written now. Nothing of it is kept: the same command with the run id resumes."""
 

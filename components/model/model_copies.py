@@ -13,7 +13,6 @@ import shutil
 import socket
 import threading
 import time
-import weakref
 from collections.abc import Iterator
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
@@ -34,8 +33,7 @@ _LONGEST_SOCKET = 100  # bytes of a path; Linux takes 107
 _GONE = (EOFError, OSError)
 _lock = threading.Lock()
 _here: dict[str, "_Holder | _Asker"] = {}
-_own_lock = threading.Lock()
-_owned: list[tuple[ScoreSettings, "weakref.ref[Scorer]"]] = []
+_kept: list["_Kept"] = []
 
 
 class Scoring(Protocol):
@@ -43,6 +41,14 @@ class Scoring(Protocol):
 
     def score(self, batch: Batch) -> ScoredBatch:
         """As `Scorer.score`."""
+
+
+class _Kept:
+    """The place of a model that is loaded when it is first asked for."""
+
+    def __init__(self, settings: ScoreSettings) -> None:
+        self.settings, self.lock = settings, threading.Lock()
+        self.scorer: Scorer | None = None
 
 
 def scorer(settings: ScoreSettings) -> Scoring:
@@ -61,18 +67,25 @@ def scorer(settings: ScoreSettings) -> Scoring:
         return _here[share]
 
 
+@contextlib.contextmanager
+def kept(settings: ScoreSettings) -> Iterator[None]:
+    """While the block runs, one model for all of this process who ask with these settings."""
+    place = _Kept(settings)
+    _kept.append(place)
+    try:
+        yield
+    finally:
+        _kept.remove(place)
+
+
 def _own(settings: ScoreSettings) -> Scorer:
-    """A model of this process alone; whoever asks with the same settings while somebody has it, gets the same one."""
-    with _own_lock:
-        for other, scorer in list(_owned):
-            found = scorer()
-            if found is None:
-                _owned.remove((other, scorer))
-            elif other == settings:
-                return found
-        made = Scorer(settings)
-        _owned.append((settings, weakref.ref(made)))
-        return made
+    place = next((place for place in _kept if place.settings == settings), None)
+    if place is None:
+        return Scorer(settings)
+    with place.lock:
+        if place.scorer is None:
+            place.scorer = Scorer(settings)
+        return place.scorer
 
 
 def _join(settings: ScoreSettings) -> "_Holder | _Asker":

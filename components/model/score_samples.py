@@ -40,17 +40,10 @@ class SegmentationModelHandler(ModelHandler[Batch, ScoredBatch, Scoring]):
         Raises:
             ModelError: if the model gives no result in time, and for whatever the scorer does.
         """
-        seconds = self._settings.batch_timeout_seconds
         try:
-            return [time_limit.call(lambda: model.score(batch), seconds)]
+            return [time_limit.call(lambda: model.score(batch), self._settings.batch_timeout_seconds)]
         except TimeoutError:
-            place = model_faults.where(batch.samples) if batch.samples else batch.shard.path
-            msg = (
-                f"model {self._settings.model.path}: expected a result for {place}, within batch_timeout_seconds, but "
-                f"there is none after {seconds:g} s: the model hangs on them, or is that slow here. Fix the model, or "
-                "raise batch_timeout_seconds, and resume with the same --run-id"
-            )
-            raise ModelError(msg) from None
+            raise no_result(batch, self._settings) from None
 
     def get_num_bytes(self, batch: Batch) -> int:
         """Bytes of the pixels; pickling them to find out would cost more than the model."""
@@ -59,6 +52,16 @@ class SegmentationModelHandler(ModelHandler[Batch, ScoredBatch, Scoring]):
     def get_metrics_namespace(self) -> str:
         """Where RunInference keeps its counters."""
         return "dicebeam"
+
+
+def no_result(batch: Batch, settings: ScoreSettings) -> ModelError:
+    """What is raised for a batch without a result within `batch_timeout_seconds`."""
+    place = model_faults.where(batch.samples) if batch.samples else batch.shard.path
+    return ModelError(
+        f"model {settings.model.path}: expected a result for {place}, within batch_timeout_seconds, but there is none "
+        f"after {settings.batch_timeout_seconds:g} s: the model hangs on them, or is that slow here. Fix the model, or "
+        "raise batch_timeout_seconds, and resume with the same --run-id"
+    )
 
 
 class ScoreSamples(beam.PTransform):

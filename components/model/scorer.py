@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from ...schemas.errors import DeviceError, DicebeamError, ModelError
+from ...schemas.errors import DeviceError, DicebeamError, FixedBatchError
 from ...schemas.records import Batch, Failure, Sample, SampleKey, SampleSums, ScoredBatch
 from ..runtime.turns import Turns
 from ..statistics import sample_sums
@@ -125,7 +125,7 @@ class Scorer:
                 f"model {self._settings.model.path}: out of memory with the signature's batch of {fixed} on "
                 f"{model_faults.where(samples)}; free memory and use the same --run-id"
             )
-            raise ModelError(msg) from error
+            raise FixedBatchError(msg) from error
         if count == 1:
             return self._alone(samples)
         self._largest[bucket] = min(count // 2, self._largest.get(bucket, count))

@@ -1,6 +1,7 @@
 """The first records of some shards, read and decoded as a worker would: what is wrong there is wrong everywhere."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from apache_beam.io.filesystem import BeamIOError
@@ -13,7 +14,7 @@ from ..decoding import raw_images, tf_examples
 from ..decoding.decode_record import DecodeSettings, decode
 from ..decoding.raw_images import RawImages
 from ..storage import filesystems
-from . import tfrecord
+from . import record_reader, tfrecord
 
 LOOKED_AT = 16
 """Shards of which the first record is read: enough to see what is wrong with all, few enough for remote storage."""
@@ -50,6 +51,34 @@ def look(shards: Sequence[Shard], settings: DecodeSettings, *, failures_allowed:
         known = f"the first record is read, checked and decoded in {len(samples)} of {len(chosen)} shards looked at"
         findings.append(fine(f"{known} ({len(shards)} in all)", samples[0].lineage.shard))
     return Look((*findings, *_slice_findings(samples, settings.slice_features)), samples)
+
+
+def in_turn(shards: Sequence[Shard], settings: DecodeSettings, spread: int) -> Iterator[Sample | Failure]:
+    """Every record of a data set as a worker would decode it, the first of each shard before the second of any.
+
+    A shard that cannot be read is left out here; who needs it says so.
+
+    Args:
+        shards: all shards of an evaluation, in listing order.
+        settings: what a sample is made of.
+        spread: so many shards come first: the first one, the last one and others evenly between them.
+    """
+    first = dict.fromkeys(some_of(shards, spread))
+    waiting = [_decoded(shard, settings) for shard in (*first, *(shard for shard in shards if shard not in first))]
+    while waiting:
+        left = []
+        for records in waiting:
+            outcome = next(records, None)
+            if outcome is not None:
+                yield outcome
+                left.append(records)
+        waiting = left
+
+
+def _decoded(shard: Shard, settings: DecodeSettings) -> Iterator[Sample | Failure]:
+    with suppress(StorageError, BeamIOError):
+        for record in record_reader.read(shard):
+            yield record if isinstance(record, Failure) else decode(record, settings)
 
 
 def stored_images(shards: Sequence[Shard], *settings: DecodeSettings) -> RawImages:

@@ -112,6 +112,8 @@ def _next_place(gpus: int) -> int:
 
 
 def _take(gpu: Any, memory_mb: int | None) -> None:  # noqa: ANN401 - TensorFlow's device has no type
+    if not tf.config.get_visible_devices("GPU"):
+        raise RuntimeError("its GPUs are hidden, for worker processes to take them")
     tf.config.set_visible_devices([gpu], "GPU")
     if memory_mb is None:
         tf.config.experimental.set_memory_growth(gpu, enable=True)

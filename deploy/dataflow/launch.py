@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from apache_beam.io.filesystems import FileSystems  # noqa: PLC0415
 
     from dicebeam.pipeline.config import config_file  # noqa: PLC0415
-    from dicebeam.pipeline.plans import evaluation_plan  # noqa: PLC0415
+    from dicebeam.pipeline.plans import evaluation_plan, trial  # noqa: PLC0415
 
     overrides = [f"{key}={value}" for key in ("model", "examples", "output") if (value := getattr(given, key))]
     with tempfile.TemporaryDirectory() as folder:
@@ -30,9 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             local.write_bytes(file.read())
         settings = config_file.load(str(local), overrides)
     made = evaluation_plan.make_plan(settings, given.run_id or None, flags)
-    pipeline = beam.Pipeline(options=made.options)
-    made.wire(pipeline)
-    pipeline.run()
+    with trial.tried(made, lambda line: sys.stderr.write(f"dicebeam: {line}\n")):
+        pipeline = beam.Pipeline(options=made.options)
+        made.wire(pipeline)
+        pipeline.run()
     sys.stderr.write(f"dicebeam: run {made.run.run_id}: submitted\n")
 
 

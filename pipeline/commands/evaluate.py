@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...schemas.errors import ConfigError, ModelError
+from ...schemas.errors import ConfigError, ModelError, SampleError
 from ..console import command_lines
 from . import library_output, terminal
 from .arguments import ConfigPath, Overrides, RequireGpu, Verbose, with_gpu
@@ -63,7 +63,7 @@ def run_evaluation(
         library_output.load_tensorflow(verbose=verbose)
         from ...components.runs import run_files
         from ..console import progress, run_console
-        from ..plans import evaluation_plan
+        from ..plans import evaluation_plan, trial
         from ..runner import options, run
 
         for flag in options.unknown_flags(flags):
@@ -74,11 +74,12 @@ def run_evaluation(
     )
     try:
         with (
+            trial.tried(plan, terminal.say),
             progress.shown(plan, terminal.console(stderr=True)),
             library_output.muted_workers(verbose=verbose or options.in_this_process(plan.options)),
         ):
             outcome = run.execute(plan)
-    except (ConfigError, ModelError):
+    except (ConfigError, ModelError, SampleError):
         raise  # the same command would fail again
     except BaseException as error:
         what = "interrupted; " if isinstance(error, KeyboardInterrupt) else ""

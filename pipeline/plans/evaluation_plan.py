@@ -60,7 +60,7 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
     transform = model_settings.fingerprint_of_transform(model)
     devices = device_options.settings(options)
     if transform is not None:
-        _before_first_op(options, devices)
+        before_first_op(options, devices)
     files = read_model(model.path)
     agreement = agree(model, files.graph, transform, len(config.classes), config.batch_size)
     table_settings.check_foreground(config, agreement.scored)
@@ -107,9 +107,12 @@ def _run(config: Config, run_id: str | None, now: datetime, scored_by: tuple[str
     return run
 
 
-def _before_first_op(options: PipelineOptions, devices: DeviceSettings) -> None:
-    """A transform is loaded here as well, with TensorFlow's first op: set this process's GPU before, or leave all."""
-    if runner_options.models_here(options):
-        gpus.prepare(replace(devices, require_gpu=False))
-    else:
+def before_first_op(options: PipelineOptions, devices: DeviceSettings) -> None:
+    """Whoever plans a run uses TensorFlow as well: set this process's GPU before, or leave all of them to the workers.
+
+    Where nobody can say whether this process is to be a worker, its GPU is kept.
+    """
+    if runner_options.models_elsewhere(options):
         gpus.hide(DeviceSettings())
+    else:
+        gpus.prepare(replace(devices, require_gpu=False))

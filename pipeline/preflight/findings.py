@@ -7,6 +7,7 @@ from pathlib import Path
 from apache_beam.io.filesystem import BeamIOError
 
 from ...components.decoding.decode_record import DecodeSettings
+from ...components.model import model_faults
 from ...components.model.agreement import agree
 from ...components.model.fingerprints import read_model
 from ...components.model.saved_model import ScoreSettings
@@ -15,12 +16,13 @@ from ...components.reading import find_shards, first_records
 from ...components.runtime import gpus
 from ...components.storage import filesystems
 from ...schemas.config.config import Config
-from ...schemas.errors import DicebeamError
-from ...schemas.finding import Finding, fine, problem
-from ...schemas.records import Batch, Progress, Sample
+from ...schemas.errors import DeviceError, DicebeamError, FixedBatchError
+from ...schemas.finding import Finding, fine, problem, warning
+from ...schemas.records import Failure
 from ...schemas.shards import Shard
-from ..plans import model_settings, table_settings
+from ..plans import model_settings, table_settings, trial
 from ..plans.model_settings import IMAGE, VOLUME
+from ..plans.trial import Tried
 from ..runner import options as runner_options
 from . import beam_flags, dataflow, devices, gate_samples
 
@@ -51,7 +53,7 @@ def findings(config: Config, flags: Sequence[str]) -> Iterator[Finding]:
     yield from looked.findings
     yield from gate_samples.findings(config, shards)
     if score is not None:
-        yield _scored(score, looked.samples)
+        yield from _tried(score, decode, shards, failures_allowed=config.max_failed_fraction > 0)
 
 
 def _output(output: str) -> Finding:
@@ -103,18 +105,41 @@ def _without_model(config: Config, shards: Sequence[Shard]) -> DecodeSettings:
     return replace(volumes if stored.rank == VOLUME else images, input_kind=config.input.kind)
 
 
-def _scored(score: ScoreSettings, samples: Sequence[Sample]) -> Finding:
-    """Load the model and score one of the samples that were decoded, if there is one."""
+def _tried(
+    score: ScoreSettings, decode: DecodeSettings, shards: Sequence[Shard], *, failures_allowed: bool
+) -> Iterator[Finding]:
+    """Load the model and score records as the trial before a run does, until one is scored."""
     path, todo = score.model.path, "fix the model, or the config that feeds it"
     try:
-        scorer = Scorer(score)
-        if not samples:
-            return fine("the model loads; no sample was there to score", path)
-        first = samples[0]
-        batch = Batch(Shard(first.lineage.shard, 0), 0, (first,), (), Progress(1, 0, 1, done=True))
-        failures = scorer.score(batch).failures
+        found = trial.first_scored(shards, decode, Scorer(score).score)
+    except (DeviceError, FixedBatchError) as error:
+        yield warning(str(error), path, "it was not tried here; the workers will meet the records first")
     except (DicebeamError, OSError, BeamIOError) as error:
-        return problem(str(error), "model", todo)
-    if failures:
-        return problem(failures[0].message, f"{first.lineage.shard} record 0", todo)
-    return fine("the model loads and scores the first sample", path)
+        yield problem(str(error), "model", todo)
+    else:
+        yield from _outcome(found, path, todo, failures_allowed=failures_allowed)
+
+
+def _outcome(found: Tried, model: str, todo: str, *, failures_allowed: bool) -> Iterator[Finding]:
+    if trial.error_of(found, model) is not None:
+        first, several = found.failures[0], f" (all {len(found.failures)} records that were tried fail)"
+        _, fixes = trial.remedy(first, model)
+        yield problem(first.message, _place(first), (f"{todo}: {fixes}" if _of_model(first) else fixes) + several)
+        return
+    for failure in filter(_of_model, found.failures):
+        if failures_allowed or trial.too_big(found):
+            yield warning(failure.message, _place(failure), "it would be a row of failures")
+        else:
+            yield problem(failure.message, _place(failure), f"{todo}, or allow some with max_failed_fraction")
+    if found.scored is not None:
+        yield fine("the model loads and scores the first sample", model)
+    elif not found.failures:
+        yield fine("the model loads; no sample was there to score", model)
+
+
+def _of_model(failure: Failure) -> bool:
+    return failure.stage == model_faults.STAGE
+
+
+def _place(failure: Failure) -> str:
+    return f"{failure.lineage.shard} record {failure.lineage.record}"

@@ -79,6 +79,14 @@ def models_here(options: PipelineOptions) -> bool:
     return in_this_process(options) or (kind == "LOOPBACK" and not is_embedded(options))
 
 
+def models_elsewhere(options: PipelineOptions) -> bool:
+    """Whether it is certain that other processes load the model; of some runners neither this nor `models_here` is."""
+    kind = options.view_as(PortableOptions).environment_type
+    if is_embedded(options):
+        return not in_this_process(options)
+    return str(options.view_as(StandardOptions).runner).endswith("DataflowRunner") or kind not in (None, "LOOPBACK")
+
+
 def unknown_flags(flags: Sequence[str]) -> list[str]:
     """What no option class of Beam's Python side or ours declares, each with the nearest one that is declared.
 

@@ -105,15 +105,15 @@ def test_without_a_number_of_copies_each_process_has_its_own_and_shares_nothing(
     assert not machine.exists()
 
 
-def test_who_asks_while_somebody_has_the_model_gets_the_same_one(monkeypatch):
+def test_a_model_that_is_kept_is_given_to_all_who_ask_with_its_settings(monkeypatch):
     given = replace(settings(), devices=DeviceSettings())
     other = replace(given, batch_timeout_seconds=1.0)
-    first = process(monkeypatch, given)
-    assert process(monkeypatch, pickle.loads(pickle.dumps(given))) is first  # noqa: S301 - our own
-    assert process(monkeypatch, other) is not first
-    assert Scorer.made == 2
-    del first
-    assert answered(process(monkeypatch, given)) == "copy 3"  # a model that nobody has is let go
+    with model_copies.kept(given):
+        assert Scorer.made == 0
+        first = process(monkeypatch, given)
+        assert process(monkeypatch, pickle.loads(pickle.dumps(given))) is first  # noqa: S301 - our own
+        assert process(monkeypatch, other) is not first
+    assert answered(process(monkeypatch, given)) == "copy 3"
 
 
 def test_a_batch_that_does_not_fit_where_the_model_is_ends_the_run(monkeypatch):

@@ -186,6 +186,16 @@ def test_a_process_without_a_model_sees_no_gpu(machine):
     assert visible() == []
 
 
+def test_what_was_hidden_is_not_taken_back_by_a_model_that_is_loaded_here(machine, caplog):
+    """Whoever plans a run tries the model as well, on the CPU."""
+    machine(1)
+    gpus.hide(DeviceSettings())
+    with caplog.at_level(logging.WARNING):
+        gpus.prepare(DeviceSettings())
+    assert visible() == []
+    assert "its GPUs are hidden" in caplog.text
+
+
 # the order: what a process does before it prepares its GPU
 
 

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from dicebeam.components.decoding.decode_record import DecodeSettings
+from dicebeam.components.model import scorer
 from dicebeam.components.reading import first_records, tfrecord
 from dicebeam.pipeline import cli
 from dicebeam.pipeline.preflight import findings
@@ -154,6 +155,38 @@ def test_a_model_that_fails_on_the_first_sample(settings: dict[str, Any], tmp_pa
         {**settings, "model": model},
         "^problem: .*NaN or infinite values for this sample, .*part-0 record 0; fix the m",
     )
+
+
+def fails_on_white(images: tf.Tensor) -> dict[str, tf.Tensor]:
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_max(images) < 1.0, ["too bright"])]):
+        return {"p": tf.nn.softmax(images[..., :2])}
+
+
+@pytest.mark.parametrize("level", ["problem", "warning"])
+def test_a_model_that_fails_on_some_records_only(settings: dict[str, Any], tmp_path: Path, level: str) -> None:
+    """Where it fails on all the run would end, where on some they would be rows of failures."""
+    settings["model"] = builders.save_model(tmp_path / "m", fails_on_white, builders.images_spec())
+    settings["max_failed_fraction"] = 0.5 if level == "warning" else 0.0
+    white = builders.sample(IMAGE + 246, MASK, site="north")
+    write(tmp_path, 0, white)
+    one(settings, rf"^{level}: the model failed: .*too bright\], \S+part-0 record 0; ", level)
+    for part in (1, 2):
+        write(tmp_path, part, white)
+    one(
+        settings,
+        r"^problem: the model failed: .*; fix the model, .*input.kind.* \(all 3 records that were tried fail\)$",
+    )
+
+
+def test_a_model_that_this_machine_cannot_try_is_a_warning(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise tf.errors.InternalError(None, None, "CUDA_ERROR_ILLEGAL_ADDRESS")
+
+    monkeypatch.setattr(scorer.score_function, "score_function", lambda *_: broken)
+    assert found(settings) == []
+    one(settings, "CUDA_ERROR_ILLEGAL_ADDRESS.*; it was not tried here", "warning")
 
 
 def test_an_output_that_cannot_be_written(settings: dict[str, Any], tmp_path: Path) -> None:
