@@ -52,7 +52,7 @@ def _of_texts(column: pa.Array) -> NDArray[np.uint64]:
     encoded = pa.array(column).dictionary_encode("encode")
     texts = encoded.dictionary.cast(pa.binary()).to_pylist()
     each = id_hashes(b"none" if text is None else b"text " + text for text in texts)
-    return each[np.asarray(encoded.indices)]
+    return np.asarray(each[np.asarray(encoded.indices)])
 
 
 def _digest(

@@ -101,9 +101,9 @@ class _ReadSampleFile(beam.DoFn):
         totals = add_totals(map(totals_of, run_files.committed(path, settings.run, len(classes))))
         sums = FileSums(totals)
         for block in sample_blocks.read_blocks(path, settings.columns, settings.cluster, len(classes)):
-            digests = (of(block.ids, block.samples.sums, classes) for of in (digest.of_rows, digest.of_data))
+            rows, data = (of(block.ids, block.samples.sums, classes) for of in (digest.of_rows, digest.of_data))
             slices = digest.of_slices(block.ids, block.columns)
-            sums = add_sums([sums, FileSums(RunTotals(), *digests, slices)])
+            sums = add_sums([sums, FileSums(RunTotals(), rows, data, slices)])
             for bucket in hashing.in_buckets(block.ids):
                 yield TaggedOutput("ids", bucket)
             self._held += add_block(self._states, block, settings)
