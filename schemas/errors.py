@@ -42,11 +42,15 @@ class WorkerError(DicebeamError):
 
 
 class DeviceError(DicebeamError):
-    """A worker has not the GPU that was asked for. Nothing of it is kept: fixed, the same run id resumes."""
+    """A worker has not the GPU that was asked for, or its device fails. It is no record's fault: the run id resumes."""
 
 
 class TablesError(DicebeamError):
     """Tables that are to be written or read are not as they must be."""
+
+
+class DamagedError(TablesError):
+    """A file of the tables is not as it was written, or is that of another run; the message says how to repair it."""
 
 
 class ClockError(TablesError):

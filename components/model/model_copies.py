@@ -13,6 +13,7 @@ import shutil
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
@@ -22,6 +23,7 @@ from ...schemas.config.devices import DeviceSettings
 from ...schemas.errors import DeviceError, DicebeamError, WorkerError
 from ...schemas.records import Batch, ScoredBatch
 from ..runtime import gpus, private_folder, process_slots
+from . import model_faults
 from .saved_model import ScoreSettings
 from .scorer import Scorer
 
@@ -32,6 +34,8 @@ _LONGEST_SOCKET = 100  # bytes of a path; Linux takes 107
 _GONE = (EOFError, OSError)
 _lock = threading.Lock()
 _here: dict[str, "_Holder | _Asker"] = {}
+_own_lock = threading.Lock()
+_owned: list[tuple[ScoreSettings, "weakref.ref[Scorer]"]] = []
 
 
 class Scoring(Protocol):
@@ -49,12 +53,26 @@ def scorer(settings: ScoreSettings) -> Scoring:
         DeviceError: if the devices are not as asked for.
     """
     if settings.devices.model_copies is None:
-        return Scorer(settings)
+        return _own(settings)
     with _lock:
         share = settings.devices.share
         if share not in _here:
             _here[share] = _join(settings)
         return _here[share]
+
+
+def _own(settings: ScoreSettings) -> Scorer:
+    """A model of this process alone; whoever asks with the same settings while somebody has it, gets the same one."""
+    with _own_lock:
+        for other, scorer in list(_owned):
+            found = scorer()
+            if found is None:
+                _owned.remove((other, scorer))
+            elif other == settings:
+                return found
+        made = Scorer(settings)
+        _owned.append((settings, weakref.ref(made)))
+        return made
 
 
 def _join(settings: ScoreSettings) -> "_Holder | _Asker":
@@ -102,14 +120,28 @@ class _Holder:
 
     def _answer(self, connection: "Connection[Any, Any]") -> None:
         with connection, contextlib.suppress(*_GONE):
-            batch = connection.recv()
             try:
-                answer: ScoredBatch | Exception = self._own.score(batch)
-            except DicebeamError as error:
-                answer = error
-            except Exception as error:  # noqa: BLE001 - not every library's error can be sent; who asked raises it
-                answer = RuntimeError(f"{type(error).__name__}: {error}")
-            connection.send(answer)
+                batch = connection.recv()
+            except MemoryError as error:
+                connection.send(_failed("a batch that came", error))
+                return
+            connection.send(self._outcome(batch))
+
+    def _outcome(self, batch: Batch) -> ScoredBatch | DicebeamError:
+        try:
+            return self._own.score(batch)
+        except DicebeamError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - not every library's error can be sent; who asked raises it
+            return _failed(model_faults.where(batch.samples) if batch.samples else batch.shard.path, error)
+
+
+def _failed(place: str, error: Exception) -> WorkerError:
+    said = (str(error).splitlines() or [""])[0]
+    return WorkerError(
+        f"the process that has the model failed on {place}: {type(error).__name__}: {said}. That says nothing about "
+        "the records: none of them is counted as failed, and the same --run-id resumes the run"
+    )
 
 
 class _Asker:

@@ -1,5 +1,11 @@
-"""What a model's errors mean: whose fault they are, and the words for it."""
+"""What a model's errors mean: whose fault they are, and the words for it.
 
+Only what follows from a sample's values, shape or dtype may make it a failed record, because it would follow again on
+every machine. The rest says something about the device, the memory or the model at that moment, whatever was in the
+batch, so the run ends and can be resumed.
+"""
+
+import re
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -8,11 +14,27 @@ from ...schemas.records import Failure, Sample
 
 STAGE = "model"
 OUT_OF_MEMORY = "ResourceExhaustedError"
-SAMPLES_FAULTS = {"InvalidArgumentError", "ValueError", OUT_OF_MEMORY}
-"""What TensorFlow raises for values and shapes that a model cannot take; a broken device raises others."""
 FOUND_IN_OUTPUT = {"SampleError"}
 """The model went through, and what it gave for the sample is no number."""
 FAILED, TRANSFORM_FAILED = "the model failed: ", "the transform failed: "
+_SAMPLES_OWN = (
+    tf.errors.InvalidArgumentError,
+    tf.errors.OutOfRangeError,
+    tf.errors.UnimplementedError,
+    ValueError,
+    TypeError,
+)
+"""What an op says of values and shapes that it does not take (also of Python's StopIteration, ValueError, TypeError and
+NotImplementedError in a `tf.numpy_function`), of shapes that it has no code for, and what tracing for a new dtype or
+rank raises. All others (Internal, Unknown, Unavailable, Aborted, Cancelled, DataLoss, NotFound, FailedPrecondition and
+so on) speak of devices, files, tables and other threads."""
+_THE_DEVICES = re.compile(
+    r"OpKernel|Unable to find any devices|Cannot assign a device|Could not satisfy|when trying to compile graph"
+    r"|on device type [CG]PU|DNN library|supports? .*on (the )?[CG]PU\b"
+)
+"""What they say, too, where it is the device that cannot do it, with any sample."""
+_OF_THE_GRAPH = "assertion failed:"
+"""An assertion of the model's own: what follows are the words of whoever wrote it."""
 _NO_MEMORY = (
     "Dst tensor is not initialized",
     "OUT_OF_MEMORY",
@@ -31,10 +53,25 @@ def is_memory(error: BaseException) -> bool:
     return isinstance(error, disguises) and any(text.lower() in str(error).lower() for text in _NO_MEMORY)
 
 
+def is_samples(error: BaseException) -> bool:
+    """Whether an error is of a sample's own kind: it follows from the values, the shape or the dtype."""
+    text = str(getattr(error, "message", error))
+    return isinstance(error, _SAMPLES_OWN) and (_OF_THE_GRAPH in text or not _THE_DEVICES.search(text))
+
+
 def reason(error: BaseException) -> str:
     """What TensorFlow puts last, after the stack in which the graph was built."""
-    head = str(getattr(error, "message", error)).partition("[[{{node")[0].strip()
-    return (head.splitlines() or [type(error).__name__])[-1].strip()[:500]
+    return (_lines(error) or [type(error).__name__])[-1].strip()[:500]
+
+
+def reason_of_device(error: BaseException) -> str:
+    """The kind of an error that is not a sample's own, and what it says first, in one line."""
+    said = re.sub(r"^\{\{function_node [^}]*\}\}\s*", "", (_lines(error) or [""])[0].strip())
+    return f"{type(error).__name__}: {said[:500]}" if said else type(error).__name__
+
+
+def _lines(error: BaseException) -> list[str]:
+    return str(getattr(error, "message", error)).partition("[[{{node")[0].strip().splitlines()
 
 
 def where(samples: Sequence[Sample]) -> str:

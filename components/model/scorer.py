@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from ...schemas.errors import ModelError
+from ...schemas.errors import DeviceError, DicebeamError, ModelError
 from ...schemas.records import Batch, Failure, Sample, SampleKey, SampleSums, ScoredBatch
+from ..runtime.turns import Turns
 from ..statistics import sample_sums
 from . import model_faults, output_checks, saved_model, score_function
 from .saved_model import ScoreSettings
@@ -45,33 +46,23 @@ class Scorer:
             signature, settings.agreement, settings.model, settings.labels, self._transform
         )
         self._largest: dict[tuple[Any, ...], int] = {}
-        self._scored_before: set[tuple[Any, ...]] = set()
+        self._turns = Turns()
 
     def score(self, batch: Batch) -> ScoredBatch:
         """Score the samples of a batch; those that fail become failures, the others are scored.
 
-        One sample alone fails as a sample. Where a model that has not scored anything yet fails on all of several,
-        or the device does, the samples are not to blame.
+        Which of them fail follows from each sample alone: not from the others, nor from what was scored before.
 
         Raises:
-            ModelError: if the model or the device is at fault, or the output is not what the config says.
+            ModelError: if the output is not what the config says, or the signature's fixed batch does not fit.
+            DeviceError: if the device, or the model on it, fails otherwise than because of a sample.
         """
-        samples = batch.samples
-        kept, sums, failures = self._scored(samples)
-        self._check_blame(samples, failures)
+        kept, sums, failures = self._scored(batch.samples)
         if kept and any(failure.error not in model_faults.FOUND_IN_OUTPUT for failure in failures):
             kept, sums, more = self._scored(kept)  # together: their numbers are not those of many small batches
             failures = [*failures, *more]
         keys = tuple(SampleKey(sample.lineage, sample.sample_id, sample.slices) for sample in kept)
         return ScoredBatch(batch.shard, batch.index, keys, sums, (*batch.failures, *failures), batch.progress)
-
-    def _check_blame(self, samples: Sequence[Sample], failures: Sequence[Failure]) -> None:
-        kinds = {failure.error for failure in failures}
-        if len(samples) <= 1 or len(failures) < len(samples) or kinds & model_faults.FOUND_IN_OUTPUT:
-            return
-        if not self._scored_before or not kinds <= model_faults.SAMPLES_FAULTS:
-            said = failures[0].message.removeprefix(model_faults.FAILED)
-            raise self._error(f"it failed on {model_faults.where(samples)}: {said}")
 
     def _scored(self, samples: Sequence[Sample]) -> _Scored:
         """Score samples of one bucket, in as many calls as memory needs."""
@@ -86,13 +77,30 @@ class Scorer:
 
     def _called(self, samples: Sequence[Sample]) -> _Scored:
         """Score samples in one call, and where that fails find out why."""
+        found = self._tried(samples)
+        if not isinstance(found, Exception):
+            return found
+        if model_faults.is_memory(found):
+            return self._scored_smaller(samples, found)
+        if not model_faults.is_samples(found):
+            raise self._device_error(samples, found) from found
+        if len(samples) == 1:
+            return _Scored([], None, [self._raised(samples[0], found)])
+        middle = len(samples) // 2
+        return _joined([self._called(half) for half in (samples[:middle], samples[middle:])])
+
+    def _tried(self, samples: Sequence[Sample], *, alone: bool = False) -> _Scored | Exception:
+        """Score samples in one call, or say what was raised; `alone` keeps the process's other threads off meanwhile.
+
+        Where memory ran out, the frames that hold the call's tensors are let go.
+        """
         try:
-            sums, finite = self._read(samples)
-        except (tf.errors.OpError, ValueError, MemoryError) as error:  # ValueError: traced for a new kind of input
-            if model_faults.is_memory(error):
-                return self._scored_smaller(samples, error)
-            return self._scored_apart(samples, error)
-        self._scored_before.add(samples[0].bucket)
+            with self._turns.alone() if alone else self._turns.shared():
+                sums, finite = self._read(samples)
+        except DicebeamError:
+            raise
+        except Exception as error:  # noqa: BLE001 - told apart by who is to blame
+            return error.with_traceback(None) if model_faults.is_memory(error) else error
         kept = [sample for sample, fine in zip(samples, finite, strict=True) if fine]
         failures = [model_faults.not_finite(s) for s, fine in zip(samples, finite, strict=True) if not fine]
         return _Scored(kept, sample_sums.select(sums, finite) if failures else sums, failures)
@@ -106,40 +114,54 @@ class Scorer:
         return sums, output_checks.finite_samples(scores)[: len(samples)]
 
     def _scored_smaller(self, samples: Sequence[Sample], error: Exception) -> _Scored:
-        """Halve the batch, for this bucket and from now on; a sample that does not fit alone fails.
+        """Halve the batch, for this bucket and from now on; a sample that does not fit alone is tried once more.
 
-        Where it has fitted before, or the signature fixes the batch, smaller batches do not help.
+        Then it fails, whatever fitted before: what the device has left is nothing that a rule may depend on. Smaller
+        batches do not help where the signature fixes the batch.
         """
         bucket, count = samples[0].bucket, len(samples)
-        fixed = self._settings.agreement.batch
-        if fixed or (count == 1 and bucket in self._scored_before):
-            why = f"the signature's batch of {fixed}" if fixed else "a sample of a shape that has fitted before"
-            msg = f"out of memory with {why} on {model_faults.where(samples)}; free memory and use the same --run-id"
-            raise self._error(msg) from error
+        if fixed := self._settings.agreement.batch:
+            msg = (
+                f"model {self._settings.model.path}: out of memory with the signature's batch of {fixed} on "
+                f"{model_faults.where(samples)}; free memory and use the same --run-id"
+            )
+            raise ModelError(msg) from error
         if count == 1:
-            return _Scored([], None, [model_faults.too_big(samples[0], error)])
+            return self._alone(samples)
         self._largest[bucket] = min(count // 2, self._largest.get(bucket, count))
         _log.warning("out of memory with a batch of %d; scoring %d at a time from now on", count, self._largest[bucket])
         return self._scored(samples)
 
-    def _scored_apart(self, samples: Sequence[Sample], error: Exception) -> _Scored:
-        """Find the samples that the model fails on by halving."""
-        if len(samples) == 1:
-            return _Scored([], None, [self._raised(samples[0], error)])
-        middle = len(samples) // 2
-        return _joined([self._called(half) for half in (samples[:middle], samples[middle:])])
+    def _alone(self, samples: Sequence[Sample]) -> _Scored:
+        """The last try of one sample that did not fit, with the memory that other threads of the process hold."""
+        found = self._tried(samples, alone=True)
+        if not isinstance(found, Exception):
+            return found
+        if model_faults.is_memory(found):
+            return _Scored([], None, [model_faults.too_big(samples[0], found)])
+        if not model_faults.is_samples(found):
+            raise self._device_error(samples, found) from found
+        return _Scored([], None, [self._raised(samples[0], found)])
 
     def _raised(self, sample: Sample, error: Exception) -> Failure:
         """The failure of one sample; the transform is asked again, alone, whether it was the one that failed."""
         if self._transform is not None:
             try:
-                self._transform(tf.constant([sample.image], tf.string))
-            except (tf.errors.OpError, ValueError) as of_transform:
+                with self._turns.alone():
+                    self._transform(tf.constant([sample.image], tf.string))
+            except Exception as of_transform:
+                if not model_faults.is_samples(of_transform):
+                    raise self._device_error([sample], of_transform) from of_transform
                 return model_faults.raised(sample, of_transform, model_faults.TRANSFORM_FAILED)
         return model_faults.raised(sample, error)
 
-    def _error(self, message: str) -> ModelError:
-        return ModelError(f"model {self._settings.model.path}: {message}")
+    def _device_error(self, samples: Sequence[Sample], error: Exception) -> DeviceError:
+        return DeviceError(
+            f"model {self._settings.model.path}: the device, or the model on it, failed on "
+            f"{model_faults.where(samples)}: {model_faults.reason_of_device(error)}. That says nothing about these "
+            "records, and none of them is counted as failed: see to the device (or the model), and resume with the "
+            "same --run-id"
+        )
 
 
 def _joined(parts: Sequence[_Scored]) -> _Scored:

@@ -1,5 +1,6 @@
 """Memory that runs out where TensorFlow says so: in a graph, while it is traced, and as results are read."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,6 @@ from dicebeam.components.model.saved_model import ScoreSettings
 from dicebeam.components.model.scorer import Scorer
 from dicebeam.schemas.config.labels import LabelSettings
 from dicebeam.schemas.config.model import ModelSettings
-from dicebeam.schemas.errors import ModelError
 from dicebeam.schemas.records import Batch, Lineage, Progress, Sample
 from dicebeam.schemas.shards import Shard
 
@@ -97,11 +97,22 @@ def test_memory_that_runs_out_in_the_graph_halves_the_batch(scorer_of, monkeypat
     assert_equal(found, scorer_of(plain).score(batch()))
 
 
-def test_memory_that_runs_out_even_for_one_ends_the_run(scorer_of):
-    with pytest.raises(
-        ModelError, match=r"it failed on shard, records 0 to 15: out of memory with this sample alone .*no more"
-    ):
-        scorer_of(hungry(0)).score(batch())
+def test_memory_that_runs_out_even_for_one_makes_failures_of_all_whatever_fitted_before(scorer_of, monkeypatch):
+    counts, fits = called(monkeypatch), [16]
+
+    def serve(images):
+        return hungry(fits[0])(images)
+
+    first, later = scorer_of(hungry(0)).score(batch()), scorer_of(serve)
+    assert later.score(batch()).failures == ()
+    fits[0] = 0
+    later = scorer_of(serve).score(batch())
+    for found in (first, later):
+        assert [(failure.lineage.record, failure.error) for failure in found.failures] == [
+            (i, "ResourceExhaustedError") for i in range(16)
+        ]
+        assert re.search("^out of memory with this sample alone .*no more", found.failures[0].message)
+    assert counts[:7] == [16, 8, 4, 2, 1, 1, 1]  # the first sample is tried once more
 
 
 def test_memory_that_runs_out_while_the_graph_is_traced_is_asked_for_again(scorer_of, monkeypatch):

@@ -1,13 +1,14 @@
 """One model for several processes: who holds it, who asks, and what becomes of those who ask when it goes away."""
 
 import os
+import pickle
 import socket
 import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from multiprocessing.connection import Client
+from multiprocessing.connection import Client, Connection
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,8 @@ class Scorer:
             raise ModelError("model m: it is broken")
         if batch.index == 14:
             raise ZeroDivisionError("by what?")
+        if batch.index == 15:
+            raise DeviceError("model m: its device is gone")
         image, mask = batch.samples[0].image, batch.samples[0].mask
         arrived = Failure(Lineage("shard", 0, 0), "s", f"copy {self.number}", str(int(image.sum())), str(mask.tolist()))
         return ScoredBatch(batch.shard, batch.index, (), None, (arrived,), batch.progress)
@@ -102,6 +105,42 @@ def test_without_a_number_of_copies_each_process_has_its_own_and_shares_nothing(
     assert not machine.exists()
 
 
+def test_who_asks_while_somebody_has_the_model_gets_the_same_one(monkeypatch):
+    given = replace(settings(), devices=DeviceSettings())
+    other = replace(given, batch_timeout_seconds=1.0)
+    first = process(monkeypatch, given)
+    assert process(monkeypatch, pickle.loads(pickle.dumps(given))) is first  # noqa: S301 - our own
+    assert process(monkeypatch, other) is not first
+    assert Scorer.made == 2
+    del first
+    assert answered(process(monkeypatch, given)) == "copy 3"  # a model that nobody has is let go
+
+
+def test_a_batch_that_does_not_fit_where_the_model_is_ends_the_run(monkeypatch):
+    """Who asked would else look for another process, for ever."""
+    _, asker = (process(monkeypatch, settings()) for _ in range(2))
+
+    def full():
+        raise MemoryError
+
+    monkeypatch.setattr(model_copies, "Connection", lambda handle: Full(Connection(handle), full))
+    with pytest.raises(WorkerError, match="failed on a batch that came: MemoryError"):
+        asker.score(batch())
+
+
+class Full:
+    """A connection of a process without memory for what comes."""
+
+    def __init__(self, connection, recv):
+        self.connection, self.recv, self.send = connection, recv, connection.send
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+
+
 def test_the_threads_of_a_process_have_one_model():
     with ThreadPoolExecutor(8) as pool:
         assert len({id(scorer) for scorer in pool.map(lambda _: model_copies.scorer(settings()), range(16))}) == 1
@@ -149,8 +188,13 @@ def test_a_models_error_reaches_who_asked(monkeypatch):
     _, asker = (process(monkeypatch, settings()) for _ in range(2))
     with pytest.raises(ModelError, match=r"^model m: it is broken$"):
         asker.score(batch(13))
-    with pytest.raises(RuntimeError, match=r"^ZeroDivisionError: by what\?$"):
+    expected = (
+        r"^the process that has the model failed on shard, records 0 to 0: ZeroDivisionError: by what\?\. .*run-id"
+    )
+    with pytest.raises(WorkerError, match=expected):
         asker.score(batch(14))
+    with pytest.raises(DeviceError, match=r"^model m: its device is gone$"):
+        asker.score(batch(15))
     assert answered(asker) == "copy 1"
 
 

@@ -245,13 +245,15 @@ def test_logits_are_still_found_out_beside_a_bad_sample(score):
 # a model that fails
 
 
-def test_a_model_that_fails_on_every_sample_names_the_place_and_the_reason(score):
-    _loaded.pop(("picky", "softmax"), None)  # one that has scored would not be to blame
-    with pytest.raises(
-        ModelError, match=r"it failed on shard, records 0 to 1: assertion failed: \[too bright\]"
-    ) as caught:
-        score([image(7), image(6)], "picky")
-    assert "Graph execution error" not in str(caught.value)
+@pytest.mark.parametrize("before", [[], [0.1]])
+def test_samples_on_which_a_model_fails_are_failures_whatever_it_scored_before(models, before):
+    scorer = Scorer(settings(models, "picky"))
+    scorer.score(batch([image(value) for value in before]))
+    found = scorer.score(batch([image(7), image(6)]))
+    assert (found.keys, [failure.message for failure in found.failures]) == (
+        (),
+        ["the model failed: assertion failed: [too bright]"] * 2,
+    )
 
 
 @pytest.mark.parametrize("bad", [0, 1, 2])
