@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ..runs import run_files
@@ -18,7 +17,6 @@ from ..runs.run_files import Run
 from ..samples import sample_blocks, whole_samples
 from ..statistics import slicing
 from ..statistics.hashing import id_hashes, mixed
-from ..storage import filesystems
 from .estimates_from_samples import EstimateSettings, Ids
 
 Members = NDArray[np.uint64]
@@ -43,6 +41,9 @@ def moved(now: Run, then: Run, settings: EstimateSettings, common: Ids | None = 
         then: its baseline.
         settings: which slices are wanted, and the column of the clusters.
         common: sorted hashes of the ids that count; None for all of them.
+
+    Raises:
+        DamagedError: if a sample file is not as it was written.
     """
     first, second = (_digests(run, settings, common) for run in (now, then))
     differ = {name for name in first.keys() & second.keys() if first[name] != second[name]}
@@ -87,10 +88,9 @@ def _members(run: Run, settings: EstimateSettings, common: Ids | None) -> Iterat
     wanted = list(dict.fromkeys(["sample_id", *features, *([settings.cluster] if settings.cluster else [])]))
     n_classes = len(settings.classes.ids)
     for path in run_files.sample_paths(run):
-        with filesystems.reading(path) as opened:
-            for rows in whole_samples.read(pq.ParquetFile(opened), n_classes, wanted):
-                firsts = rows.take(whole_samples.firsts(rows, n_classes))
-                yield from _of_rows(firsts, features, settings, common)
+        for rows in whole_samples.read(path, n_classes, wanted):
+            firsts = rows.take(whole_samples.firsts(rows, n_classes))
+            yield from _of_rows(firsts, features, settings, common)
 
 
 def _of_rows(

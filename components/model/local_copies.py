@@ -80,7 +80,7 @@ def local_copy(path: str, fingerprint: str, what: str = MODEL) -> str:
 def _untouched(held: HeldFiles) -> bool:
     try:
         return held.are_untouched()
-    except OSError:  # something is gone between the listing and the look at it
+    except (OSError, StorageError):  # something is gone between the listing and the look at it
         return False
 
 
@@ -118,7 +118,7 @@ def _whole(folder: Path, fingerprint: str, what: str) -> HeldFiles | None:
     try:
         held = _looked(str(folder), what)
         return held if _FINGERPRINTS[what](held.folder) == fingerprint else None
-    except ModelError:  # nothing is there, or it cannot be read
+    except (ModelError, StorageError):  # nothing is there, or it cannot be read
         return None
 
 

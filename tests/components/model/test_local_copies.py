@@ -312,6 +312,12 @@ DAMAGE = {
     "a folder for a file": a_folder_in_the_place_of_a_file,
     "a file for a folder": a_file_in_the_place_of_a_folder,
     "a link": a_link_to_another_folder,
+    "a link to nothing": lambda folder: (folder / "more").symlink_to("nothing"),
+    "a pipe": lambda folder: os.mkfifo(folder / "variables/pipe"),
+    "a link for a file": lambda folder: (
+        (folder / "saved_model.pb").unlink(),
+        (folder / "saved_model.pb").symlink_to("x"),
+    ),
     "a file": lambda folder: (shutil.rmtree(folder), folder.write_bytes(b"x")),
 }
 
