@@ -1,5 +1,6 @@
 """What is loaded is what the run was planned with, and a copy of it is believed by its bytes, never by its name."""
 
+import errno
 import os
 import shutil
 import threading
@@ -255,6 +256,22 @@ def test_tensorflow_reads_nothing_but_assets_after_the_load(tmp_path):
     assert (found["y"].numpy().tolist(), float(found["sum"])) == ([1, -1], 499500.0)
     with pytest.raises(tf.errors.NotFoundError):
         loaded.signatures["later"](x=tf.constant(""))
+
+
+def test_a_disk_that_is_full_is_an_error_that_says_what_to_do(current, cache, monkeypatch):
+    write(current, ASSET)
+    fingerprint = planned(current)
+
+    def full(_, to):
+        to.mkdir()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(filesystems, "copy_folder", full)
+    with pytest.raises(
+        StorageError, match=r"model .*current: cannot be copied to .*: No space left on dev.*set TMPDIR"
+    ):
+        load(current, fingerprint)
+    assert list(cache.iterdir()) == []
 
 
 # copies of remote models
