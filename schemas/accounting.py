@@ -50,8 +50,9 @@ class RunTotals:
 
 @dataclass(frozen=True, slots=True)
 class FileSums:
-    """What sample files add up to: their accounting, and the digests of their rows and of their data, hexadecimal."""
+    """What sample files add up to: their accounting, and the digests of rows, data and slices, hexadecimal."""
 
     totals: RunTotals = RunTotals()
     digest: str = "0" * 32
     data: str = "0" * 32
+    slices: str = "0" * 32

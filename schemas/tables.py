@@ -148,7 +148,7 @@ RUNS = pa.schema(
     [
         *_of(pa.string(), "status config config_fingerprint model model_fingerprint transform transform_fingerprint"),
         *_of(pa.int64(), "shards records scored failed duplicate_ids summary_version"),
-        *_of(pa.string(), "digest data_fingerprint versions runner"),
+        *_of(pa.string(), "digest data_fingerprint slices_fingerprint versions runner"),
         *_of(pa.timestamp("us", tz="UTC"), "started finished"),
         *_of(pa.float64(), "seconds samples_per_second"),
     ]

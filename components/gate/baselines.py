@@ -179,6 +179,12 @@ def same_data(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
     return now["data_fingerprint"] is not None and now["data_fingerprint"] == before["data_fingerprint"]
 
 
+def same_slices(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether the samples of two runs have the same slice features and clusters, as far as they say."""
+    found = now.get("slices_fingerprint")
+    return found is not None and found == before.get("slices_fingerprint")
+
+
 def difference(then: str, now: str, not_scoring: set[str]) -> str:
     """What differs between two configs that score differently, as JSON each."""
     differs = config_difference.summary(_scoring(then, not_scoring), _scoring(now, not_scoring))

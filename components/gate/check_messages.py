@@ -12,6 +12,7 @@ from ..statistics.paired_differences import Difference
 from ..wording import numbers
 from .check_items import Item
 from .estimates import Group
+from .slice_members import Moved
 
 _LEAST_P = 1e-4
 _LEAST_MARGIN = 1e-9
@@ -118,6 +119,19 @@ def not_in_run(item: Item) -> str:
 def not_in_baseline(item: Item) -> str:
     """What to say of a slice or class that only the run has."""
     return f"the baseline has no samples in the slice {item.slice!r}"
+
+
+def moved(item: Item, found: Moved) -> str:
+    """What to say of a slice that does not hold the same samples, or the same clusters, in both runs."""
+    n = found.samples or found.clusters
+    of_which = f"{n:,} {'sample is' if n == 1 else 'samples are'}"
+    where = f"in the slice {item.slice!r} in one of the runs only"
+    what = f"{of_which} {where}" if found.samples else f"{of_which} in another cluster than in the baseline"
+    return (
+        f"{subject(item)} cannot be compared: {what}, so the labels of the records have changed, whatever the model "
+        "did. Evaluate the baseline's model on the records of now (dicebeam evaluate CONFIG.yaml --set model=MODEL "
+        "--run-id NEW), and bless that run"
+    )
 
 
 def no_replicates(item: Item) -> str:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from . import check_messages as messages
 from .check_items import Item
 from .estimates import Estimates, Group
 from .judge import Part, Tested
+from .slice_members import Moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Compared:
     before: None where there is none to compare with; `unlike` is then the verdict of what needs it, and `why` says why.
     of_run, of_run_before: the metrics of the whole runs, None where they were not measured.
     same_model: whether one model, with one transform, scored both.
+    moved: by slice, the samples that are in another slice or cluster in the baseline.
     """
 
     now: Estimates
@@ -35,6 +37,7 @@ class Compared:
     unlike: str = verdicts.NO_BASELINE
     why: str = "there is no baseline"
     same_model: bool = False
+    moved: Mapping[str, Moved] = field(default_factory=dict)
 
 
 def decide(gate: GateConfig, compared: Compared, rule: str = USUAL_RULE) -> tuple[CheckVerdict, ...]:
@@ -93,6 +96,8 @@ def _first_look(item: Item, gate: GateConfig, compared: Compared, rule: EmptyMas
     known = _made(
         item, verdicts.PASS, "", now.values[metric], before.values[metric], differences.units(now, before, metric)
     )
+    if moved := compared.moved.get(item.slice):
+        return replace(known, verdict=verdicts.INVALID, message=messages.moved(item, moved))
     # by the check's own metric: a rule for empty masks does not make few samples many
     few = _too_few(item, gate, now, differences.units(now, before, item.check.metric), known)
     groups = now, before, metric

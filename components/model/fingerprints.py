@@ -5,6 +5,7 @@ it shows, `.DS_Store` and `._*`, is no part of a model: it may come and go.
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -105,7 +106,9 @@ def _fingerprint(
     each: Callable[[str, bytes], None] = lambda _name, _chunk: None,
 ) -> str:
     """The fingerprint; `each` is given every chunk of every file, with the file's name below the folder."""
-    root = filesystems.absolute(path).rstrip("/") + "/"
+    # a link to the folder is followed once, so that all files are of one folder
+    real = path if filesystems.is_remote(path) else os.path.realpath(filesystems.absolute(path))
+    root = real.rstrip("/") + "/"
     digest = hashlib.sha256()
     try:
         found = [files_of(root, part) for part in parts]

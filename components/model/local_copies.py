@@ -18,7 +18,7 @@ from ...schemas.config.model import ModelSettings
 from ...schemas.errors import ModelError, StorageError
 from ...schemas.transform import PARTS
 from ..runtime import private_folder
-from ..storage import filesystems
+from ..storage import filesystems, storage_errors
 from . import fingerprints, held_files, transforms
 from .held_files import HeldFiles
 
@@ -80,7 +80,7 @@ def local_copy(path: str, fingerprint: str, what: str = MODEL) -> str:
 def _untouched(held: HeldFiles) -> bool:
     try:
         return held.are_untouched()
-    except OSError:  # something is gone between the listing and the look at it
+    except (OSError, StorageError):  # something is gone between the listing and the look at it
         return False
 
 
@@ -118,7 +118,7 @@ def _whole(folder: Path, fingerprint: str, what: str) -> HeldFiles | None:
     try:
         held = _looked(str(folder), what)
         return held if _FINGERPRINTS[what](held.folder) == fingerprint else None
-    except ModelError:  # nothing is there, or it cannot be read
+    except (ModelError, StorageError):  # nothing is there, or it cannot be read
         return None
 
 
@@ -134,6 +134,12 @@ def _copied(path: str, cache: Path, fingerprint: str, what: str) -> HeldFiles:
             if held is None:
                 _put(partial, target)
                 held = _looked(str(target), what)
+    except OSError as error:
+        msg = (
+            f"{what} {path}: cannot be copied to {cache}: {storage_errors.in_one_line(error)}; see that it can be "
+            "read, and free space there or set TMPDIR to a larger disk"
+        )
+        raise StorageError(msg) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return held

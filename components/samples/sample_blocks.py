@@ -92,11 +92,23 @@ def _block(rows: pa.Table, columns: Sequence[str], cluster: str | None, n_classe
     )
     names = firsts["sample_id"].cast(pa.binary()).to_pylist()
     ids = id_hashes(names)
-    resampled = ids if cluster is None else _clusters(names, firsts[cluster].cast(pa.binary()).to_pylist())
     texts = {name: firsts[name].combine_chunks() for name in columns}
-    return ReadBlock(SampleBlock(resampled, sums), ids, texts)
+    return ReadBlock(SampleBlock(resampled(names, ids, firsts, cluster), sums), ids, texts)
 
 
-def _clusters(names: Sequence[bytes], clusters: Sequence[bytes | None]) -> NDArray[np.uint64]:
+def resampled(
+    names: Sequence[bytes], ids: NDArray[np.uint64], firsts: pa.Table, cluster: str | None
+) -> NDArray[np.uint64]:
+    """The hash of what is resampled with each sample, `[n]`: of its cluster, or of itself.
+
+    Args:
+        names: ids of the samples.
+        ids: their hashes.
+        firsts: a row of each sample, with the column of its cluster.
+        cluster: that column, None where samples are resampled.
+    """
+    if cluster is None:
+        return ids
+    clusters = firsts[cluster].cast(pa.binary()).to_pylist()
     # prefixed, so that no sample's id is taken for a cluster
     return id_hashes(b"sample " + n if c is None else b"cluster " + c for n, c in zip(names, clusters, strict=True))

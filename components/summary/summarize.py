@@ -57,8 +57,9 @@ class SummarySettings:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The slice columns that are read."""
-        return tuple(dict.fromkeys(part.column for spec in self.slices for part in spec))
+        """The columns that are read: of the slices and of the clusters, which say with whom a sample is counted."""
+        named = dict.fromkeys(part.column for spec in self.slices for part in spec)
+        return tuple(named | ({self.cluster: None} if self.cluster else {}))
 
 
 def add_block(states: dict[SliceKey, SliceState], block: ReadBlock, settings: SummarySettings) -> int:
@@ -73,7 +74,7 @@ def add_block(states: dict[SliceKey, SliceState], block: ReadBlock, settings: Su
 def add_sums(parts: Iterable[FileSums]) -> FileSums:
     """The sums of all of them; those of no file for none."""
     every = list(parts)
-    digests = (digest.add(getattr(part, name) for part in every) for name in ("digest", "data"))
+    digests = (digest.add(getattr(part, name) for part in every) for name in ("digest", "data", "slices"))
     return FileSums(add_totals(part.totals for part in every), *digests)
 
 
@@ -100,8 +101,9 @@ class _ReadSampleFile(beam.DoFn):
         totals = add_totals(map(totals_of, run_files.committed(path, settings.run, len(classes))))
         sums = FileSums(totals)
         for block in sample_blocks.read_blocks(path, settings.columns, settings.cluster, len(classes)):
-            digests = (of(block.ids, block.samples.sums, classes) for of in (digest.of_rows, digest.of_data))
-            sums = add_sums([sums, FileSums(RunTotals(), *digests)])
+            rows, data = (of(block.ids, block.samples.sums, classes) for of in (digest.of_rows, digest.of_data))
+            slices = digest.of_slices(block.ids, block.columns)
+            sums = add_sums([sums, FileSums(RunTotals(), rows, data, slices)])
             for bucket in hashing.in_buckets(block.ids):
                 yield TaggedOutput("ids", bucket)
             self._held += add_block(self._states, block, settings)

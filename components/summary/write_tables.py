@@ -80,6 +80,7 @@ def run_row(settings: TableSettings, counted: Counted, finished: datetime) -> di
         "duplicate_ids": counted.duplicate_ids,
         "digest": counted.sums.digest,
         "data_fingerprint": counted.sums.data,
+        "slices_fingerprint": counted.sums.slices,
         "versions": settings.versions,
         "runner": settings.runner,
         "started": settings.started,

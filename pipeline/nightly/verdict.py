@@ -179,6 +179,7 @@ def _compared(tonight: FinishedRun, before: FinishedRun | None, found: Compariso
         estimates.of_the_run(tonight.row),
         estimates.of_the_run(then),
         same_model=before is not None and baselines.same_model(tonight.row, then),
+        moved=found.moved,
     )
     if reasons:
         compared = replace(compared, why="; ".join(reasons))

@@ -1,6 +1,7 @@
 """A link to a model that is switched while a run goes on: never the numbers of one under the fingerprint of another."""
 
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,18 @@ from dicebeam.schemas.errors import StorageError
 from tests.support import builders
 from tests.support.evaluating import evaluate
 
-SECOND_CLASS = "second"
-
 
 def first(images: tf.Tensor) -> dict[str, tf.Tensor]:
     return {"p": tf.nn.softmax(images[..., :2] * 3.0)}
 
 
 def second(images: tf.Tensor) -> dict[str, tf.Tensor]:
-    return {SECOND_CLASS: tf.nn.softmax(images[..., 1:] * 3.0)}
+    return {"other": tf.nn.softmax(images[..., 1:] * 3.0)}
+
+
+def third(images: tf.Tensor) -> dict[str, tf.Tensor]:
+    """It gives what the first one gives, turned round."""
+    return {"p": tf.nn.softmax(images[..., 1::-1] * 3.0)}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for part in range(4):
         record = builders.sample(rng.integers(0, 256, (6, 5, 3), np.uint8), rng.integers(0, 2, (6, 5)), f"s{part}")
         builders.write_shard(folder / "data" / f"part-{part}", [record])
-    for function in (first, second):
+    for function in (first, second, third):
         builders.save_model(folder / function.__name__, function, builders.images_spec())
     return folder
 
@@ -112,3 +116,38 @@ def test_a_model_that_is_written_over_in_its_place_ends_the_run(made: Path, sett
     shutil.copytree(made / "second", folder, dirs_exist_ok=True)
     with pytest.raises(StorageError, match="expected the one that the run was planned with"):
         run.execute(plan)
+
+
+@pytest.mark.long
+def test_a_link_that_is_switched_all_the_time_never_gives_numbers_of_another_model(
+    made: Path, settings: dict[str, Any]
+) -> None:
+    models = {name: {**settings, "model": f"{made}/{name}"} for name in ("first", "third")}
+    rows = [evaluate(config, f"of-{name}").row for name, config in models.items()]
+    right = {row["model_fingerprint"]: row["digest"] for row in rows}
+    assert len(set(right.values())) == 2
+    stop = threading.Event()
+
+    def switching() -> None:
+        names = ["third", "first"]
+        while not stop.wait(0.003):
+            switch(made, names[0])
+            names.reverse()
+
+    switcher = threading.Thread(target=switching)
+    switcher.start()
+    finished, refused = 0, 0
+    try:
+        for night in range(30):
+            try:
+                row = evaluate(settings, f"night-{night}").row
+            except StorageError as error:
+                refused += "it was changed meanwhile" in str(error)
+            else:
+                assert row["digest"] == right[row["model_fingerprint"]]
+                finished += 1
+    finally:
+        stop.set()
+        switcher.join()
+    assert finished
+    assert finished + refused == 30

@@ -106,7 +106,8 @@ def test_runs():
     assert columns(tables.RUNS) == {
         **spelled("status config config_fingerprint model model_fingerprint transform transform_fingerprint", TEXT),
         **spelled("shards records scored failed duplicate_ids summary_version", COUNT),
-        **spelled("digest data_fingerprint versions runner", TEXT), "started": TIME, "finished": TIME,
+        **spelled("digest data_fingerprint slices_fingerprint versions runner", TEXT),
+        "started": TIME, "finished": TIME,
         **spelled("seconds samples_per_second", NUMBER),
     }  # fmt: skip
 

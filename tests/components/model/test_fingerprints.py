@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from dicebeam.components.model import fingerprints
+from dicebeam.components.storage import filesystems
 from dicebeam.schemas.errors import ModelError
 
 FILES = {"saved_model.pb": b"graph", "variables/variables.index": b"index", "assets/words": b"a b"}
@@ -55,6 +56,21 @@ def test_a_graph_that_changes_while_it_is_read_is_the_one_that_was_hashed(tmp_pa
     monkeypatch.setattr(fingerprints, "files_of", changed)
     found = fingerprints.read_model(path)
     assert found == fingerprints.ModelFiles(fingerprints.model_fingerprint(path), b"other")
+
+
+def test_a_link_that_is_switched_while_it_is_read_makes_no_mixture(tmp_path, monkeypatch):
+    first = fingerprints.model_fingerprint(write(tmp_path / "a", FILES))
+    write(tmp_path / "b", dict.fromkeys(FILES, b"x"))
+    (tmp_path / "current").symlink_to(tmp_path / "a")
+    opened = filesystems.reading_stored
+
+    def switched(path):
+        (tmp_path / "new").symlink_to(tmp_path / "b")
+        (tmp_path / "new").replace(tmp_path / "current")
+        return opened(path)
+
+    monkeypatch.setattr(filesystems, "reading_stored", switched)
+    assert fingerprints.model_fingerprint(str(tmp_path / "current")) == first
 
 
 def test_a_folder_that_is_no_model_is_not_read_through(tmp_path, monkeypatch):

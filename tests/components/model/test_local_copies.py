@@ -1,5 +1,6 @@
 """What is loaded is what the run was planned with, and a copy of it is believed by its bytes, never by its name."""
 
+import errno
 import os
 import shutil
 import threading
@@ -257,6 +258,22 @@ def test_tensorflow_reads_nothing_but_assets_after_the_load(tmp_path):
         loaded.signatures["later"](x=tf.constant(""))
 
 
+def test_a_disk_that_is_full_is_an_error_that_says_what_to_do(current, cache, monkeypatch):
+    write(current, ASSET)
+    fingerprint = planned(current)
+
+    def full(_, to):
+        to.mkdir()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(filesystems, "copy_folder", full)
+    with pytest.raises(
+        StorageError, match=r"model .*current: cannot be copied to .*: No space left on dev.*set TMPDIR"
+    ):
+        load(current, fingerprint)
+    assert list(cache.iterdir()) == []
+
+
 # copies of remote models
 
 
@@ -312,6 +329,12 @@ DAMAGE = {
     "a folder for a file": a_folder_in_the_place_of_a_file,
     "a file for a folder": a_file_in_the_place_of_a_folder,
     "a link": a_link_to_another_folder,
+    "a link to nothing": lambda folder: (folder / "more").symlink_to("nothing"),
+    "a pipe": lambda folder: os.mkfifo(folder / "variables/pipe"),
+    "a link for a file": lambda folder: (
+        (folder / "saved_model.pb").unlink(),
+        (folder / "saved_model.pb").symlink_to("x"),
+    ),
     "a file": lambda folder: (shutil.rmtree(folder), folder.write_bytes(b"x")),
 }
 

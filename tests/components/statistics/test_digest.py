@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -121,3 +122,48 @@ def test_what_is_true_is_of_the_data(column):
 def test_ids_are_of_the_data():
     assert of_data(dataclasses.replace(SAMPLES, ids=("other", *SAMPLES.ids[1:]))) != of_data(SAMPLES)
     assert digest.add(of_data(SAMPLES.part([i])) for i in reversed(range(12))) == of_data(SAMPLES)
+
+
+def of_slices(samples):
+    columns = {name: pa.array(texts, pa.string()) for name, texts in samples.slices.items()}
+    return digest.of_slices(id_hashes(i.encode() for i in samples.ids), columns)
+
+
+def relabelled(samples, column, place, text):
+    texts = list(samples.slices[column])
+    texts[place] = text
+    return dataclasses.replace(samples, slices={**samples.slices, column: tuple(texts)})
+
+
+def test_a_known_digest_of_slices():
+    ids = id_hashes([b"a", b"b"])
+    assert digest.of_slices(ids, {"site": pa.array(["x", None])}) == "9be5884648f3d6203a8c628bc578d854"
+
+
+def test_slices_have_one_digest_in_any_order_of_samples_and_columns():
+    parts = [of_slices(SAMPLES.part([i])) for i in reversed(range(12))]
+    assert digest.add(parts) == of_slices(SAMPLES)
+    turned = dataclasses.replace(SAMPLES, slices=dict(reversed(SAMPLES.slices.items())))
+    assert of_slices(turned) == of_slices(SAMPLES)
+
+
+def test_counts_are_no_part_of_the_digest_of_slices():
+    assert of_slices(dataclasses.replace(SAMPLES, sums=random_samples(12, seed=9).sums)) == of_slices(SAMPLES)
+
+
+@pytest.mark.parametrize("column", ["site", "age"])
+@pytest.mark.parametrize("text", ["other", "", "None", "none"])
+def test_every_label_counts(column, text):
+    assert of_slices(relabelled(SAMPLES, column, 3, text)) != of_slices(SAMPLES)
+
+
+def test_labels_that_change_places_have_another_digest():
+    one = relabelled(relabelled(SAMPLES, "site", 0, "x"), "site", 1, "y")
+    two = relabelled(relabelled(SAMPLES, "site", 0, "y"), "site", 1, "x")
+    other_column = dataclasses.replace(SAMPLES, slices={"site": SAMPLES.slices["age"], "age": SAMPLES.slices["site"]})
+    assert len({of_slices(one), of_slices(two), of_slices(SAMPLES), of_slices(other_column)}) == 4
+
+
+def test_a_missing_label_is_no_text():
+    missing = of_slices(relabelled(SAMPLES, "site", 0, None))
+    assert missing not in {of_slices(relabelled(SAMPLES, "site", 0, text)) for text in ("", "None", "NULL", "none")}

@@ -172,6 +172,7 @@ class Collected:
     totals: RunTotals
     digest: str
     data: str
+    labels: str
     ids: list[int]
 
 
@@ -187,11 +188,12 @@ def summarize(paths, summary_settings, flags=(), folder=None):
     ids = sorted(np.frombuffer(b"".join(hashes for _, hashes in buckets), np.uint64).tolist())
     by_name = {report.name: report for report in slices}
     assert len(by_name) == len(slices)
-    return Collected(by_name, added.totals, added.digest, added.data, ids)
+    return Collected(by_name, added.totals, added.digest, added.data, added.slices, ids)
 
 
 def assert_same_summary(found, expected):
-    assert (found.digest, found.data, found.ids) == (expected.digest, expected.data, expected.ids)
+    assert (found.digest, found.data, found.labels) == (expected.digest, expected.data, expected.labels)
+    assert found.ids == expected.ids
     assert found.totals.records == expected.totals.records
     assert set(found.slices) == set(expected.slices)
     for name, report in found.slices.items():

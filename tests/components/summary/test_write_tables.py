@@ -21,7 +21,7 @@ from dicebeam.schemas.slices import SliceTables
 
 STARTED = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
 EVERY = ["classes", "failures", "histograms", "replicates", "runs", "slices"]
-DIGEST, DATA = "0123456789abcdef" * 2, "f" * 32
+DIGEST, DATA, LABELS = "0123456789abcdef" * 2, "f" * 32, "e" * 32
 
 
 def slice_report(name, replicates=2):
@@ -38,7 +38,7 @@ SLICES = [slice_report("all")]
 
 
 def counted(totals, shards=1, scored_now=None, duplicate_ids=0):
-    sums = FileSums(totals, DIGEST, DATA)
+    sums = FileSums(totals, DIGEST, DATA, LABELS)
     return Counted(sums, shards, totals.scored if scored_now is None else scored_now, duplicate_ids)
 
 
@@ -124,6 +124,7 @@ def test_the_tables_and_their_place(settings):
     assert (row["status"], row["shards"], row["records"], row["scored"], row["failed"]) == ("done", 1, 5, 3, 2)
     assert (row["config_fingerprint"], row["model_fingerprint"], row["started"]) == ("cfg", "mdl", STARTED)
     assert (row["duplicate_ids"], row["digest"], row["data_fingerprint"]) == (0, DIGEST, DATA)
+    assert row["slices_fingerprint"] == LABELS
 
 
 def test_the_runs_row_is_written_last(settings, monkeypatch):
