@@ -1,18 +1,24 @@
 """What the header of an encoded image claims, read without decoding a pixel.
 
 PNG: the IHDR chunk. JPEG: the first start-of-frame marker, found as libjpeg finds it. BMP: the info header. GIF: the
-descriptor of every frame, whose largest sizes TensorFlow's decoder takes for all of them.
+descriptor of every frame, whose largest sizes TensorFlow's decoder takes for all of them. What TensorFlow's decoder
+would misread is damaged here: compressed bitmaps, whose codes it takes for pixels, and a GIF whose frame stands beside
+the corner, which it moves out of the picture.
 """
 
 import struct
 from typing import NamedTuple
 
 PNG, JPEG, GIF, BMP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM"
+_RIFF, _WEBP, _WEBP_ANIMATED = b"RIFF", b"WEBP", 0x02
 
 _ALONE = {0x00, 0x01, *range(0xD0, 0xD8)}  # stuffed bytes, TEM and restarts have no length
 _FRAME_STARTS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SCAN, _END = 0xDA, 0xD9
 _GIF_EXTENSION, _GIF_IMAGE, _GIF_END = 0x21, 0x2C, 0x3B
+_BMP_INFO_BYTES = 40
+_BMP_PLAIN = (0, 3)
+"""Pixels as they are, and with masks that say which bits are which colour."""
 
 
 class Claim(NamedTuple):
@@ -49,7 +55,14 @@ def _png(data: bytes) -> Claim:
 
 
 def _bmp(data: bytes) -> Claim:
-    width, height = struct.unpack_from("<ii", data, 18)
+    info, width, height = struct.unpack_from("<Iii", data, 14)
+    if info < _BMP_INFO_BYTES:
+        msg = f"the BMP has a header of {info} bytes, but only those of {_BMP_INFO_BYTES} and more can be decoded"
+        raise ValueError(msg)
+    compression = struct.unpack_from("<I", data, 30)[0]
+    if compression not in _BMP_PLAIN:
+        msg = f"the BMP is compressed (kind {compression}), which cannot be decoded"
+        raise ValueError(msg)
     return Claim(abs(height), abs(width))  # a negative height stores the rows top down
 
 
@@ -77,7 +90,10 @@ def _gif(data: bytes) -> Claim:
         if block == _GIF_EXTENSION:
             at = _after_parts(data, at + 2)
         elif block == _GIF_IMAGE:
-            width, height, flags = struct.unpack_from("<HHB", data, at + 5)
+            left, top, width, height, flags = struct.unpack_from("<HHHHB", data, at + 1)
+            if left or top:
+                msg = f"the frame of the GIF stands at ({left}, {top}) of its screen, not in the corner, and is not decoded"
+                raise ValueError(msg)
             sizes.append((height, width))
             at = _after_parts(data, at + 11 + _colours(flags))
         else:
@@ -87,6 +103,39 @@ def _gif(data: bytes) -> Claim:
         msg = "there is no image in the GIF"
         raise ValueError(msg)
     return Claim(max(height for height, _ in sizes), max(width for _, width in sizes), len(sizes))
+
+
+def webp(data: bytes) -> Claim | None:
+    """What the header of a WebP claims, None for another format.
+
+    Raises:
+        ValueError: if the file ends, or is damaged, before it has said.
+    """
+    if data[:4] != _RIFF or data[8:12] != _WEBP:
+        return None
+    try:
+        kind, at = data[12:16], 20
+        if kind == b"VP8X":
+            canvas = [int.from_bytes(data[at + place : at + place + 3], "little") + 1 for place in (7, 4)]
+            animated = bool(data[at] & _WEBP_ANIMATED)
+            return Claim(canvas[0], canvas[1], _webp_frames(data) if animated else 1)
+        if kind == b"VP8L":
+            bits = struct.unpack_from("<I", data, at + 1)[0]
+            return Claim((bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1)
+        width, height = struct.unpack_from("<HH", data, at + 6)
+    except (struct.error, IndexError) as error:
+        msg = f"it ends after {len(data)} bytes, inside its header"
+        raise ValueError(msg) from error
+    return Claim(height & 0x3FFF, width & 0x3FFF)
+
+
+def _webp_frames(data: bytes) -> int:
+    at, frames = 12, 0
+    while at + 8 <= len(data):
+        frames += data[at : at + 4] == b"ANMF"
+        length = struct.unpack_from("<I", data, at + 4)[0]
+        at += 8 + length + length % 2
+    return frames
 
 
 def _colours(flags: int) -> int:

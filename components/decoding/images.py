@@ -11,8 +11,8 @@ from PIL import Image, UnidentifiedImageError
 
 from ...schemas.config.limits import MAX_PIXELS
 from ...schemas.errors import SampleError
-from . import image_headers, pixel_budget
-from .image_headers import BMP, GIF, JPEG, PNG
+from . import image_headers, pixel_budget, png_chunks
+from .image_headers import BMP, GIF, JPEG, PNG, Claim
 
 STAGE = "decode"
 _PNG_DEPTH, _PNG_COLOUR = 24, 25  # byte positions in the header chunk
@@ -34,10 +34,11 @@ def decode(data: bytes, channels: int = 0, max_pixels: int = MAX_PIXELS) -> NDAr
         uint8 `[height, width, channels]`, or uint16 for a PNG of 16 bits a channel.
 
     Raises:
-        SampleError: if the bytes are no such image, or one of too many pixels.
+        SampleError: if the bytes are no such image, or one of too many pixels or of others than its header says.
     """
     try:
-        _check_claim(image_headers.claim(data), max_pixels)
+        claim = image_headers.claim(data)
+        _check_claim(claim, data, max_pixels)
         if data.startswith(PNG):
             dtype = tf.uint16 if png_header(data)[0] == SIXTEEN_BITS else tf.uint8
             image = tf.io.decode_png(data, channels, dtype)
@@ -54,14 +55,16 @@ def decode(data: bytes, channels: int = 0, max_pixels: int = MAX_PIXELS) -> NDAr
             f"the image ({len(data)} bytes) cannot be decoded: {first_line(error)}", stage=STAGE
         ) from error
     decoded: NDArray[Any] = image.numpy()
+    pixel_budget.check_decoded("the image", claim, decoded, STAGE)
     return decoded
 
 
-def _check_claim(claim: image_headers.Claim | None, max_pixels: int) -> None:
+def _check_claim(claim: Claim | None, data: bytes, max_pixels: int) -> None:
     if claim is None:
         return
     if claim.frames != 1:
-        raise SampleError(f"expected one image, but the GIF is animated ({claim.frames} frames)", stage=STAGE)
+        kind = "GIF" if data.startswith(GIF) else "WebP"
+        raise SampleError(f"expected one image, but the {kind} is animated ({claim.frames} frames)", stage=STAGE)
     pixel_budget.check("the image", (claim.height, claim.width), max_pixels, STAGE)
 
 
@@ -86,14 +89,18 @@ def size(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
         claim = image_headers.claim(data) or _foreign(data)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise SampleError(f"expected an encoded image, but {_looks(data)}: {first_line(error)}", stage=STAGE) from error
-    _check_claim(claim, max_pixels)
+    _check_claim(claim, data, max_pixels)
     return claim.height, claim.width
 
 
-def _foreign(data: bytes) -> image_headers.Claim:
+def _foreign(data: bytes) -> Claim:
     """Sizes in a format that only the model needs to know."""
-    with _opened(data) as image:
-        return image_headers.Claim(image.height, image.width)
+    claim = image_headers.webp(data)  # Pillow would take the memory of two whole pictures to say as much
+    if claim is not None:
+        return claim
+    Image.MAX_IMAGE_PIXELS = None  # its own limit would refuse what max_pixels allows
+    with Image.open(io.BytesIO(data)) as image:
+        return Claim(image.height, image.width)
 
 
 def palette_indexes(data: bytes, stage: str = STAGE) -> NDArray[np.uint8]:
@@ -103,15 +110,22 @@ def palette_indexes(data: bytes, stage: str = STAGE) -> NDArray[np.uint8]:
         SampleError: of the stage, if the file is damaged.
     """
     try:
-        with _opened(data) as image:
-            return np.asarray(image, np.uint8)
-    except (OSError, ValueError, SyntaxError) as error:
+        return grey_values(png_chunks.grey_of_indexes(data), png_header(data, stage)[0])
+    except (tf.errors.OpError, ValueError) as error:
         raise SampleError(f"the palette PNG cannot be decoded: {first_line(error)}", stage=stage) from error
 
 
-def _opened(data: bytes) -> Image.Image:
-    Image.MAX_IMAGE_PIXELS = None  # its own limit would refuse what max_pixels allows
-    return Image.open(io.BytesIO(data))
+def grey_values(data: bytes, depth: int) -> NDArray[np.uint8]:
+    """The stored numbers of a grey PNG of at most 8 bits, `[height, width]`; the decoder stretches them to 0..255.
+
+    Raises:
+        tf.errors.OpError, ValueError: if the file is damaged, or has another depth.
+    """
+    if depth not in (1, 2, 4, 8):
+        msg = f"such a pixel has 1, 2, 4 or 8 bits, not {depth}"
+        raise ValueError(msg)
+    values: NDArray[np.uint8] = tf.io.decode_png(data, 1, tf.uint8).numpy()[..., 0]
+    return values // np.uint8(255 // (2**depth - 1)) if depth < 8 else values  # noqa: PLR2004 - bits
 
 
 def first_line(error: BaseException) -> str:

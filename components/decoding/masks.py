@@ -62,15 +62,20 @@ def decode_png_mask(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
         claim = image_headers.claim(data)
         if claim is not None:
             pixel_budget.check("the mask", (claim.height, claim.width), max_pixels, STAGE)
-        if colour == images.PALETTE:
-            return images.palette_indexes(data, STAGE)
-        decoded = tf.io.decode_png(data, 0, tf.uint16 if depth == images.SIXTEEN_BITS else tf.uint8).numpy()
+        mask = _pixels(data, depth, colour)
     except (tf.errors.OpError, ValueError) as error:
         raise SampleError(f"the mask cannot be decoded: {images.first_line(error)}", stage=STAGE) from error
-    mask: NDArray[Any] = decoded[..., 0] if decoded.shape[-1] == 1 else decoded
-    if colour == images.GRAY and depth < 8:  # noqa: PLR2004 - bits
-        mask = mask // np.uint8(255 // (2**depth - 1))
+    pixel_budget.check_decoded("the mask", claim, mask, STAGE)
     return mask
+
+
+def _pixels(data: bytes, depth: int, colour: int) -> NDArray[Any]:
+    if colour == images.PALETTE:
+        return images.palette_indexes(data, STAGE)
+    if colour == images.GRAY and depth < 8:  # noqa: PLR2004 - bits
+        return images.grey_values(data, depth)
+    decoded: NDArray[Any] = tf.io.decode_png(data, 0, tf.uint16 if depth == images.SIXTEEN_BITS else tf.uint8).numpy()
+    return decoded[..., 0] if decoded.shape[-1] == 1 else decoded
 
 
 def class_ids(stored: NDArray[Any], labels: LabelSettings) -> NDArray[Any]:

@@ -5,8 +5,12 @@ A PNG of 60,000 x 60,000 pixels can be a file of some kilobytes; decoded it take
 
 import math
 from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
 
 from ...schemas.errors import SampleError
+from .image_headers import Claim
 
 
 def check(what: str, sizes: Sequence[int], max_pixels: int, stage: str) -> None:
@@ -28,4 +32,19 @@ def check(what: str, sizes: Sequence[int], max_pixels: int, stage: str) -> None:
         raise SampleError(msg, stage=stage)
     if pixels > max_pixels:
         msg = f"{what} claims {shown} = {pixels:,} pixels, but max_pixels is {max_pixels:,}; it was not decoded"
+        raise SampleError(msg, stage=stage)
+
+
+def check_decoded(what: str, claim: Claim | None, decoded: NDArray[Any], stage: str) -> None:
+    """Hold what a decoder gave, `[height, width, ...]`, against what the header claimed.
+
+    Raises:
+        SampleError: if the sizes differ.
+    """
+    if claim is not None and decoded.shape[:2] != (claim.height, claim.width):
+        gave = " x ".join(map(str, decoded.shape[:2]))
+        msg = (
+            f"{what} claims {claim.height} x {claim.width} pixels, but its decoder gave {gave}; the file contradicts "
+            "itself"
+        )
         raise SampleError(msg, stage=stage)

@@ -26,7 +26,8 @@ def prepare(images: tf.Tensor, agreement: Agreement, scale: str, largest: tf.Ten
             in the last bit and flips pixels.
 
     Raises:
-        tf.errors.InvalidArgumentError: for values that an integer input cannot hold; a cast would wrap them.
+        tf.errors.InvalidArgumentError: for values that the input cannot hold: a cast to integers would wrap them, and
+            one to floats make them infinite.
     """
     dtype = tf.dtypes.as_dtype(agreement.input_dtype)
     source = images.dtype
@@ -36,13 +37,33 @@ def prepare(images: tf.Tensor, agreement: Agreement, scale: str, largest: tf.Ten
         images = tf.cast(images, tf.float32) / largest
         if scale == "signed":
             images = images * 2.0 - 1.0
-    elif dtype.is_integer:
-        images = tf.round(images) if images.dtype.is_floating else images
-        if not (source.is_integer and dtype.min <= source.min and source.max <= dtype.max):
-            fits = (images >= tf.cast(dtype.min, images.dtype)) & (images <= tf.cast(dtype.max, images.dtype))
-            text = f"the images are {source.name} and hold values that an input of {dtype.name} cannot"
-            tf.debugging.Assert(tf.reduce_all(fits), [text])
-    return tf.cast(images, dtype)
+    return _cast(images, dtype, source)
+
+
+def _cast(images: tf.Tensor, dtype: tf.DType, source: tf.DType) -> tf.Tensor:
+    """Images, once of the dtype `source`, in another dtype: exact, or the nearest value where that is a float's."""
+    given = images.dtype
+    if dtype.is_integer and given.is_floating:
+        images = tf.round(images)
+    cast = tf.cast(images, dtype)
+    if given == tf.bool or dtype == given:
+        return cast
+    if dtype.is_floating:
+        fits = tf.math.is_finite(cast) | ~_finite(images) if float(given.max) > float(dtype.max) else None
+    elif given.is_floating:  # dtype.max itself may be no such float, but the number after it is a power of two
+        fits = _finite(images) & (images >= float(dtype.min)) & (images < float(dtype.max + 1))
+    else:  # limits outside of the other dtype would wrap in it, and nothing is beyond them
+        fits = images >= dtype.min if given.min < dtype.min else None
+        if given.max > dtype.max:
+            fits = (images <= dtype.max) & (True if fits is None else fits)
+    if fits is not None:
+        text = f"the images are {source.name} and hold values that an input of {dtype.name} cannot"
+        tf.debugging.Assert(tf.reduce_all(fits), [text])
+    return cast
+
+
+def _finite(values: tf.Tensor) -> tf.Tensor:
+    return tf.math.is_finite(values) if values.dtype.is_floating else tf.ones_like(values, tf.bool)
 
 
 def inputs(

@@ -48,11 +48,11 @@ def _limits(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.reduce_min(flat, 1), tf.reduce_max(flat, 1)
 
 
-def _spec(tensor: tf.Tensor) -> tf.TensorSpec:
-    """Free batch and sizes; images and multi-label masks keep their channels, which models need to know."""
+def _spec(tensor: tf.Tensor, channels: int = 0) -> tf.TensorSpec:
+    """Free batch and sizes; the last axis is free too unless it is of a fixed number of channels."""
     shape = [None] * len(tensor.shape)
-    if len(shape) > 3:  # noqa: PLR2004 - also a volume's class ids, whose width then makes a trace of its own
-        shape[-1] = tensor.shape[-1]
+    if channels:
+        shape[-1] = channels
     return tf.TensorSpec(shape, tensor.dtype)
 
 
@@ -81,7 +81,7 @@ def score_function(
     Returns:
         A function of images (`[B, *S, channels]` of any dtype, or string `[B]`), masks (class ids `[B, *S]` or
         bool `[B, *S, C]`) and ignored (bool `[B, *S]`, or None where the masks say it). It is traced once for
-        each dtype and rank, not for each shape.
+        each dtype and rank, not for each size or number of channels, and a trace is never freed.
     """
     rank = agreement.spatial_rank
     predict = predict_function(signature, agreement, settings, len(labels.classes), transform)
@@ -110,7 +110,10 @@ def score_function(
 
     def call(images: tf.Tensor, masks: tf.Tensor, ignored: tf.Tensor | None) -> Scores:
         given = [images, masks] if ignored is None else [images, masks, ignored]
-        specs = [_spec(tensor) for tensor in given]
+        has_channels = len(images.shape) == rank + 2 and agreement.channels
+        of_classes = masks.shape[-1] if masks.dtype == tf.bool else 0  # one channel a class, in every mask
+        specs = [_spec(images, images.shape[-1] if has_channels else 0), _spec(masks, of_classes)]
+        specs += [_spec(tensor) for tensor in given[2:]]
         return traced(*specs)(*given)
 
     return call

@@ -65,6 +65,26 @@ def test_fill_bytes_and_rubbish_before_a_jpeg_marker_are_skipped():
     assert images.decode(data[:at] + b"\x00\x17\xff\xff" + data[at:]).shape == (5, 7, 3)
 
 
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": b"Exif\0\0" + bytes(9)}])
+def test_a_webp_claims_what_pillow_reads(options):
+    data = encoded("WEBP", (300, 200), **options)
+    assert image_headers.webp(data) == (200, 300, 1)
+    assert images.size(data) == Image.open(io.BytesIO(data)).size[::-1]
+
+
+def test_frames_of_a_webp():
+    out, made = io.BytesIO(), [Image.new("RGB", (7, 5), i) for i in (3, 200, 90)]
+    made[0].save(out, "WEBP", save_all=True, append_images=made[1:])
+    assert image_headers.webp(out.getvalue()) == (5, 7, 3)
+    with pytest.raises(SampleError, match=r"expected one image, but the WebP is animated \(3 frames\)"):
+        images.size(out.getvalue())
+
+
+def test_a_cut_webp():
+    with pytest.raises(ValueError, match="it ends after 22 bytes, inside its header"):
+        image_headers.webp(encoded("WEBP")[:22])
+
+
 @pytest.mark.parametrize("data", [b"", b"GIF", b"RIFF\0\0\0\0WEBPVP8 "])
 def test_other_formats_claim_nothing(data):
     assert image_headers.claim(data) is None

@@ -337,6 +337,41 @@ def test_many_shapes_are_one_trace():
     assert len(traces) == 1
 
 
+@pytest.mark.parametrize("labelled", ["class ids", "multi-label", "ignored"])
+@pytest.mark.parametrize("rank", [2, 3])
+def test_sizes_and_free_channels_make_no_trace_of_their_own(rank, labelled):
+    traces = []
+
+    def model(images):
+        traces.append(images.shape)
+        return tf.concat([tf.nn.sigmoid(images[..., :1])] * 3, -1)
+
+    score = scorer(model, kind="sigmoid", spatial_rank=rank, channels=0, input_shape=(None,) * (rank + 2))
+    for sizes in [(2, 4, 6), (2, 5, 7), (3, 9, 2), (2, 2, 3), (1, 1, 1)]:
+        for channels in (1, 3, 6):
+            masks = np.zeros((2, *sizes[:rank]), np.uint8)
+            ignored = masks == 0 if labelled == "ignored" else None
+            if labelled != "class ids":
+                masks = np.zeros((*masks.shape, 3), bool)
+            found = score(np.zeros((2, *sizes[:rank], channels), bool), masks, ignored)
+            np.testing.assert_array_equal(found.pixels, [np.prod(sizes[:rank])] * 2)
+    assert len(traces) == 1
+
+
+def test_traces_are_as_many_as_dtypes():
+    traces = []
+
+    def model(images):
+        traces.append(images.shape)
+        return tf.nn.softmax(images)
+
+    score = scorer(model, spatial_rank=3, input_shape=(None, None, None, None, 3))
+    for width in range(1, 6):
+        for dtype in (np.uint8, np.uint16, np.float32):
+            score(np.zeros((1, 2, 2, width, 3), dtype), np.zeros((1, 2, 2, width), np.uint8))
+    assert traces == [(None, None, None, None, 3)] * 3
+
+
 def test_another_dtype_is_another_trace():
     traces = []
 
