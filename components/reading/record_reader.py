@@ -44,7 +44,8 @@ def read(unit: Unit) -> Iterator[Record | Failure]:
 
 def _framed(file: BinaryIO, unit: Unit) -> Iterator[Record | Failure]:
     if unit.range is None:
-        return tfrecord.records(file, unit.path)
+        size = None if unit.path.endswith(".gz") else unit.size_bytes
+        return tfrecord.records(file, unit.path, size_bytes=size)
     return tfrecord.records_of_range(file, unit.path, unit.range, unit.size_bytes)
 
 
