@@ -3,34 +3,65 @@
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
 from ...schemas.errors import ConfigError, StorageError, TablesError
+from ...schemas.files import StoredFile
 from ...schemas.shards import ByteRange, OpenShard, Shard
 from ..runs import run_files, runs_row, shard_ranges
-from ..storage import filesystems
+from ..storage import filesystems, local_files, versions
+
+if TYPE_CHECKING:
+    from ...schemas.files import StoredFile
 
 
-def find(patterns: Sequence[str]) -> list[Shard]:
-    """Every file that matches, once, sorted by path.
+class Examples(NamedTuple):
+    """Shards, sorted by path, and how many other names of theirs, or of folders of theirs, were left out."""
+
+    shards: list[Shard]
+    left_out: int
+
+
+def look(patterns: Sequence[str]) -> Examples:
+    """Every file that matches, once, whatever links lead to it; a file is what it is on the disk.
 
     Raises:
         ConfigError: if a pattern matches nothing: a shard that is not there must not go unnoticed. Or if a path
             is not UTF-8: no table could name its records.
+        StorageError: if something that matches cannot be reached or not be read.
     """
-    found: dict[str, Shard] = {}
+    matched: dict[str, StoredFile] = {}
+    folders: list[str] = []
     for pattern in patterns:
-        matched = filesystems.match(pattern)
-        if not matched:
+        found = filesystems.match(pattern, left_out=folders)
+        if not found:
             msg = f"examples: no file matches {pattern!r} (looked for {filesystems.absolute(pattern)})"
             raise ConfigError(msg)
-        found.update((file.path, Shard(file.path, file.size_bytes)) for file in matched)
-    _check_names(found)
-    return [found[path] for path in sorted(found)]
+        matched.update((file.path, file) for file in found)
+    _check_names(matched)
+    remote = [file for file in matched.values() if filesystems.is_remote(file.path)]
+    local = local_files.one_name_each([file for file in matched.values() if not filesystems.is_remote(file.path)])
+    _check_readable(local)
+    found = sorted(remote + local, key=lambda file: file.path)
+    shards = [Shard(file.path, file.size_bytes, file.version) for file in found]
+    return Examples(shards, len(matched) - len(shards) + len(set(folders)))
+
+
+def find(patterns: Sequence[str]) -> list[Shard]:
+    """The shards alone of `look`."""
+    return look(patterns).shards
+
+
+def _check_readable(files: "Sequence[StoredFile]") -> None:
+    refused = local_files.unreadable(file.path for file in files)
+    if refused:
+        more = f", nor can {len(refused) - 1:,} more" if refused[1:] else ""
+        msg = f"the shard {refused[0]} cannot be read{more}: fix the permissions, or leave it out of examples"
+        raise StorageError(msg)
 
 
 def _check_names(paths: Iterable[str]) -> None:
@@ -43,8 +74,8 @@ def _check_names(paths: Iterable[str]) -> None:
 
 
 def listing(found: Sequence[Shard]) -> str:
-    """Names a set of shards: their number, their bytes, and a hash of every path and size."""
-    lines = "".join(f"{shard.path}\0{shard.size_bytes}\n" for shard in found)
+    """Names a set of shards: their number, their bytes, and a hash of every path, size and time or generation."""
+    lines = "".join(f"{each.path}\0{each.size_bytes}\0{versions.lasting(each.version)}\n" for each in found)
     digest = hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()[:12]
     return f"{len(found):,} shards of {sum(shard.size_bytes for shard in found):,} bytes ({digest})"
 
