@@ -111,8 +111,8 @@ def records(
             return
         offset += _HEADER.size + length + _FOOTER.size
         index += 1
-        if masked_crc(data) == _FOOTER.unpack(footer)[0]:
-            yield Record(lineage, data, offset)
+        if (crc := masked_crc(data)) == _FOOTER.unpack(footer)[0]:
+            yield Record(lineage, data, offset, crc)
         else:
             msg = (
                 f"the checksum of the data ({length} bytes) does not match; this record was damaged after "

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from ...components.reading import find_shards
-from ...components.runs import config_difference, run_files, runs_row, shard_ranges
+from ...components.runs import begun_with, config_difference, run_files, runs_row, shard_ranges
 from ...components.runs.run_files import Run
 from ...components.runs.shard_records import ShardRecord
 from ...components.storage import filesystems
@@ -140,7 +140,8 @@ def _expected_shards(config: Config, run: Run, row: dict[str, Any] | None) -> in
             )
             raise AccountingError(msg) from error
         return scored
-    missing, _ = find_shards.split(found, run)
+    begun_with.check(run, (shard.path for shard in found))
+    missing, _ = find_shards.split(found, run, more=False)
     if missing:
         msg = (
             f"run {run.run_id!r} is not finished: {len(missing)} of {len(found)} shards are not scored whole yet, "
