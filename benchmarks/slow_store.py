@@ -9,7 +9,6 @@ object, two to rename one. At the end standard error has the number of requests.
 """
 
 import io
-import re
 import shutil
 import sys
 import threading
@@ -18,9 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from apache_beam.io.filesystem import FileSystem
-
-from dicebeam.components.storage import object_stores
+from dicebeam.components.storage import globs, object_stores
 from dicebeam.components.storage.object_stores import Stored
 from dicebeam.pipeline import cli
 
@@ -38,7 +35,7 @@ class SlowStore:
 
     def install(self) -> None:
         """Put it in the place of the object stores of this process."""
-        for name in ("put", "listed", "opened", "exists", "delete", "rename"):
+        for name in ("put", "listed", "size_and_version", "opened", "exists", "delete", "rename"):
             setattr(object_stores, name, getattr(self, name))
 
     def wait(self, requests: int = 1) -> None:
@@ -58,10 +55,15 @@ class SlowStore:
         with self._path(path).open("wb") as out:
             shutil.copyfileobj(file, out)
 
-    def listed(self, pattern: str) -> list[Stored]:
+    def size_and_version(self, path: str) -> tuple[int, str]:
+        """The size of an object; its version is not known here."""
+        self.wait()
+        return self._path(path).stat().st_size, ""
+
+    def listed(self, pattern: str, *, dotted: bool = False) -> list[Stored]:
         """The objects that match a glob, found among all names below what stands before its first star."""
-        wanted = re.compile(FileSystem.translate_pattern(pattern))
-        prefix = re.split(r"[\[*?]", pattern)[0]
+        wanted = globs.parts(pattern, dotted=dotted)
+        prefix = globs.beginning(wanted)
         below = self._path(prefix if prefix.endswith("/") else prefix.rpartition("/")[0])
         start = len(str(self._path(pattern.partition("://")[0] + "://")))
         scheme = pattern.partition("://")[0] + "://"
@@ -69,7 +71,7 @@ class SlowStore:
         found = [(scheme + str(path)[start:].lstrip("/"), path) for path in files]
         found = [(name, path) for name, path in found if name.startswith(prefix)]
         self.wait(1 + len(found) // NAMES_A_PAGE)
-        each = ((name, path.stat()) for name, path in found if wanted.match(name))
+        each = ((name, path.stat()) for name, path in found if globs.fits(wanted, name.split("/")))
         return [Stored(name, stat.st_size, stat.st_mtime) for name, stat in each]
 
     def opened(self, path: str) -> BinaryIO:

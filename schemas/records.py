@@ -69,6 +69,8 @@ class Progress:
     """No later batch holds a record before this index."""
     done: bool
     """This is the unit's last batch."""
+    content: str = ""
+    """With the last batch: what the records of the unit are, see `reading.shard_content`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +135,9 @@ class ScoredBatch:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The bytes of one record and the offset at which the next one begins."""
+    """The bytes of one record, the offset at which the next one begins, and the masked checksum of the bytes."""
 
     lineage: Lineage
     data: bytes
     end: int
+    crc: int = 0

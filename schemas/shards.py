@@ -1,6 +1,8 @@
 """Input files: a shard, a range of one, and what of them is still to be scored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from .files import StoredFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +22,16 @@ class ByteRange:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One input file; as a unit of commit, all of it."""
+    """One input file; as a unit of commit, all of it. `version` is that of its listing, as in `StoredFile`."""
 
     path: str
     size_bytes: int
+    version: str = field(default="", compare=False)
+
+    @property
+    def file(self) -> StoredFile:
+        """What was listed."""
+        return StoredFile(self.path, self.size_bytes, self.version)
 
     @property
     def range(self) -> None:
@@ -45,13 +53,18 @@ class ShardRange:
 
     @property
     def path(self) -> str:
-        """Size of the file."""
+        """Path of the file."""
         return self.shard.path
 
     @property
     def size_bytes(self) -> int:
         """Size of the whole file."""
         return self.shard.size_bytes
+
+    @property
+    def file(self) -> StoredFile:
+        """What was listed: all ranges of a shard are of one version of it."""
+        return self.shard.file
 
     @property
     def name(self) -> str:

@@ -3,34 +3,69 @@
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
 from ...schemas.errors import ConfigError, StorageError, TablesError
-from ...schemas.shards import ByteRange, OpenShard, Shard
+from ...schemas.files import StoredFile
+from ...schemas.shards import ByteRange, OpenShard, Shard, ShardRange, Unit
 from ..runs import run_files, runs_row, shard_ranges
-from ..storage import filesystems
+from ..runtime import prefetch
+from ..storage import filesystems, local_files, versions
+from . import shard_content
+
+if TYPE_CHECKING:
+    from ...schemas.files import StoredFile
+
+_READERS = 8
 
 
-def find(patterns: Sequence[str]) -> list[Shard]:
-    """Every file that matches, once, sorted by path.
+class Examples(NamedTuple):
+    """Shards, sorted by path, and how many other names of theirs, or of folders of theirs, were left out."""
+
+    shards: list[Shard]
+    left_out: int
+
+
+def look(patterns: Sequence[str]) -> Examples:
+    """Every file that matches, once, whatever links lead to it; a file is what it is on the disk.
 
     Raises:
         ConfigError: if a pattern matches nothing: a shard that is not there must not go unnoticed. Or if a path
             is not UTF-8: no table could name its records.
+        StorageError: if something that matches cannot be reached or not be read.
     """
-    found: dict[str, Shard] = {}
+    matched: dict[str, StoredFile] = {}
+    folders: list[str] = []
     for pattern in patterns:
-        matched = filesystems.match(pattern)
-        if not matched:
+        found = filesystems.match(pattern, left_out=folders)
+        if not found:
             msg = f"examples: no file matches {pattern!r} (looked for {filesystems.absolute(pattern)})"
             raise ConfigError(msg)
-        found.update((file.path, Shard(file.path, file.size_bytes)) for file in matched)
-    _check_names(found)
-    return [found[path] for path in sorted(found)]
+        matched.update((file.path, file) for file in found)
+    _check_names(matched)
+    remote = [file for file in matched.values() if filesystems.is_remote(file.path)]
+    local = local_files.one_name_each([file for file in matched.values() if not filesystems.is_remote(file.path)])
+    _check_readable(local)
+    found = sorted(remote + local, key=lambda file: file.path)
+    shards = [Shard(file.path, file.size_bytes, file.version) for file in found]
+    return Examples(shards, len(matched) - len(shards) + len(set(folders)))
+
+
+def find(patterns: Sequence[str]) -> list[Shard]:
+    """The shards alone of `look`."""
+    return look(patterns).shards
+
+
+def _check_readable(files: "Sequence[StoredFile]") -> None:
+    refused = local_files.unreadable(file.path for file in files)
+    if refused:
+        more = f", nor can {len(refused) - 1:,} more" if refused[1:] else ""
+        msg = f"the shard {refused[0]} cannot be read{more}: fix the permissions, or leave it out of examples"
+        raise StorageError(msg)
 
 
 def _check_names(paths: Iterable[str]) -> None:
@@ -43,8 +78,8 @@ def _check_names(paths: Iterable[str]) -> None:
 
 
 def listing(found: Sequence[Shard]) -> str:
-    """Names a set of shards: their number, their bytes, and a hash of every path and size."""
-    lines = "".join(f"{shard.path}\0{shard.size_bytes}\n" for shard in found)
+    """Names a set of shards: their number, their bytes, and a hash of every path, size and time or generation."""
+    lines = "".join(f"{each.path}\0{each.size_bytes}\0{versions.lasting(each.version)}\n" for each in found)
     digest = hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()[:12]
     return f"{len(found):,} shards of {sum(shard.size_bytes for shard in found):,} bytes ({digest})"
 
@@ -57,17 +92,26 @@ def find_planned(patterns: Sequence[str], planned: str) -> list[Shard]:
     """
     found = find(patterns)
     if (now := listing(found)) != planned:
-        msg = f"the examples have changed since the run was planned: expected {planned}, but there are {now} now"
+        msg = (
+            f"the examples have changed since the run was planned: expected {planned}, but there are {now} now; run "
+            "again, and what is missing is named"
+        )
         raise StorageError(msg)
     return found
 
 
-def split(found: Sequence[Shard], run: run_files.Run) -> tuple[list[Shard], list[str]]:
+def split(found: Sequence[Shard], run: run_files.Run, *, more: bool = True) -> tuple[list[Shard], list[str]]:
     """Shards that are not scored whole yet, and the paths of the sample files that are there.
 
+    Args:
+        found: all shards of the run.
+        run: that was begun.
+        more: whether shards may be scored beside those that are. Then each of those must still have the bytes that it
+            was scored with: where a shard was written anew since, with as many bytes, its records are read again.
+
     Raises:
-        TablesError: if the run has a sample file of a shard that is not among those found, or that has another
-            size now than when it was scored, or two of the same bytes.
+        TablesError: if the run has a sample file of a shard that is not among those found, or that is another one now
+            than when it was scored, or two of the same bytes.
     """
     samples = run_files.list_samples(run)
     paths = [file.path for file in samples.files.values()]
@@ -80,7 +124,7 @@ def split(found: Sequence[Shard], run: run_files.Run) -> tuple[list[Shard], list
             "begun with"
         )
         raise TablesError(msg)
-    _check_unchanged(paths, by_hash)
+    _check_unchanged(paths, by_hash, contents=more)
     for key, held in spans.items():
         if clash := shard_ranges.overlap(held, by_hash[key].size_bytes):
             names = [samples.holders[span.file_name] for span in clash]
@@ -109,16 +153,28 @@ def _whole(spans: Sequence[shard_ranges.Span] | None, shard: Shard) -> bool:
     return bool(spans) and not shard_ranges.gaps(spans or (), shard.size_bytes)
 
 
-def _check_unchanged(paths: Sequence[str], by_hash: Mapping[str, Shard]) -> None:
+def _check_unchanged(paths: Sequence[str], by_hash: Mapping[str, Shard], *, contents: bool) -> None:
+    written_anew: list[tuple[str, Unit, str | None]] = []
     for path, records in run_files.read_all(paths):
         for record in records:
-            size = by_hash[run_files.path_hash(record.shard)].size_bytes
-            if record.size_bytes != size:
-                msg = (
-                    f"{record.shard} had {record.size_bytes} bytes when it was scored and has {size} now; use "
-                    f"another --run-id, or delete {shard_ranges.every(path)} to score it again"
-                )
-                raise TablesError(msg)
+            shard = by_hash[run_files.path_hash(record.shard)]
+            if record.size_bytes != shard.size_bytes:
+                msg = f"{shard.path} had {record.size_bytes} bytes when it was scored and has {shard.size_bytes} now"
+                raise TablesError(f"{msg}; {_otherwise(path)}")
+            if contents and not versions.same(record.version or "", shard.version):
+                unit = ShardRange(shard, record.range) if record.range else shard
+                written_anew.append((path, unit, record.content))
+    digests = prefetch.ordered_map(
+        shard_content.digest, [unit for _, unit, _ in written_anew], threads=_READERS, ahead=_READERS, name="compare"
+    )
+    for (path, unit, content), now in zip(written_anew, digests, strict=True):
+        if content != now:
+            msg = f"{unit.name} was written anew since it was scored, with as many bytes and other records"
+            raise TablesError(f"{msg}; {_otherwise(path)}")
+
+
+def _otherwise(path: str) -> str:
+    return f"use another --run-id, or delete {shard_ranges.every(path)} to score it again"
 
 
 def opened(missing: Sequence[Shard], run: run_files.Run) -> list[OpenShard]:

@@ -6,7 +6,7 @@ failure, and the batches depend on nothing but the unit and the settings.
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import apache_beam as beam
 from apache_beam.coders import PickleCoder, registry
@@ -19,6 +19,7 @@ from ..decoding.decode_record import DecodeSettings, decode
 from ..runtime import prefetch
 from . import record_reader
 from .batching import Decoded, batches
+from .shard_content import Noted
 
 SMALL_BYTES = 1 << 16
 """Of a shard whose records are decoded without threads."""
@@ -46,12 +47,19 @@ def unit_batches(unit: Unit, settings: ReadSettings) -> Iterator[Batch]:
     def decoded(record: records.Record | Failure) -> Decoded:
         return record, record if isinstance(record, Failure) else decode(record, settings.decode)
 
+    noted = Noted(record_reader.read(unit))
     if unit.size_bytes <= SMALL_BYTES:
-        return batches(unit, map(decoded, record_reader.read(unit)), settings.batch_size)
+        return _with_content(batches(unit, map(decoded, noted), settings.batch_size), noted)
     threads = settings.threads or min(8, os.cpu_count() or 1)
     ahead = 2 * settings.batch_size
-    results = prefetch.ordered_map(decoded, record_reader.read(unit), threads=threads, ahead=ahead, name="decode")
-    return batches(unit, results, settings.batch_size)
+    results = prefetch.ordered_map(decoded, noted, threads=threads, ahead=ahead, name="decode")
+    return _with_content(batches(unit, results, settings.batch_size), noted)
+
+
+def _with_content(made: Iterator[Batch], noted: Noted) -> Iterator[Batch]:
+    for batch in made:
+        done = batch.progress.done
+        yield replace(batch, progress=replace(batch.progress, content=noted.digest)) if done else batch
 
 
 class _ReadShard(beam.DoFn):

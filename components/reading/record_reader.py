@@ -15,7 +15,7 @@ from apache_beam.io.filesystem import BeamIOError
 from ...schemas.errors import StorageError
 from ...schemas.records import Failure, Lineage, Record
 from ...schemas.shards import Unit
-from ..storage import filesystems
+from ..storage import filesystems, listed_files
 from . import tfrecord
 
 
@@ -31,10 +31,11 @@ def read(unit: Unit) -> Iterator[Record | Failure]:
     """Every record of the unit, in order; one that cannot be read is a failure.
 
     Raises:
-        StorageError: if the file cannot be read.
+        StorageError: if the file cannot be read, or is not the one that was listed, when it is opened and after its
+            last record: what came before that may be of two versions.
     """
     try:
-        with filesystems.reading(unit.path) as file:
+        with listed_files.reading(unit.file) as file:
             for item in _framed(file, unit):
                 yield with_bytes_left(item, unit) if isinstance(item, Failure) else item
     except OSError as error:
@@ -44,7 +45,8 @@ def read(unit: Unit) -> Iterator[Record | Failure]:
 
 def _framed(file: BinaryIO, unit: Unit) -> Iterator[Record | Failure]:
     if unit.range is None:
-        return tfrecord.records(file, unit.path)
+        size = None if unit.path.endswith(".gz") else unit.size_bytes
+        return tfrecord.records(file, unit.path, size_bytes=size)
     return tfrecord.records_of_range(file, unit.path, unit.range, unit.size_bytes)
 
 

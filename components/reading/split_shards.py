@@ -13,7 +13,7 @@ import apache_beam as beam
 
 from ...schemas.errors import StorageError, TablesError
 from ...schemas.shards import ByteRange, OpenShard, Shard, ShardRange, Unit
-from ..storage import filesystems
+from ..storage import listed_files
 from . import tfrecord
 
 MAX_RANGES = 10_000
@@ -77,14 +77,15 @@ def units(opened: OpenShard, split_bytes: int) -> list[Unit]:
     """What is still to be scored of a shard. A shard that was begun is cut as it was then, whatever the setting is now.
 
     Raises:
-        TablesError: if it was begun and is another one now. StorageError: if it cannot be read.
+        TablesError: if it was begun and is another one now. StorageError: if it cannot be read, or is not the one that
+            was listed.
     """
     shard = opened.shard
     begun_with = opened.scored[0].split_bytes if opened.scored else split_bytes
     if not is_cut(shard, begun_with):
         return [shard]
     try:
-        with filesystems.reading(shard.path) as file:
+        with listed_files.reading(shard.file) as file:
             found = ranges(file, shard.size_bytes, begun_with)
     except OSError as error:
         msg = f"the shard {shard.path} cannot be read: {error}. It is not scored; run again with the same --run-id"

@@ -20,6 +20,8 @@ from ...schemas.shards import ByteRange
 STAGE = "read"
 MAX_RECORD_BYTES = 2**31 - 1
 """A tf.Example is a protocol buffer, and those end at 2 GiB."""
+READ_BYTES = 4 << 20
+"""Asked for at once where nobody knows how much is left: memory is taken for what arrives, not for what is claimed."""
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
@@ -56,7 +58,7 @@ def records_of_range(file: BinaryIO, shard: str, part: ByteRange, size_bytes: in
         OSError: where the storage fails.
     """
     file.seek(part.start)
-    for item in records(file, shard, part.start, part.first_record, part.end):
+    for item in records(file, shard, part.start, part.first_record, part.end, size_bytes):
         broken = isinstance(item, Failure) and item.ends_shard
         if broken and part.end < size_bytes:
             break
@@ -74,7 +76,7 @@ def records_of_range(file: BinaryIO, shard: str, part: ByteRange, size_bytes: in
 
 
 def records(
-    file: BinaryIO, shard: str, offset: int = 0, index: int = 0, end: int | None = None
+    file: BinaryIO, shard: str, offset: int = 0, index: int = 0, end: int | None = None, size_bytes: int | None = None
 ) -> Iterator[Record | Failure]:
     """Every record of an open shard, in order.
 
@@ -87,6 +89,7 @@ def records(
         offset: of that header.
         index: of that record.
         end: no record begins here or later; None for the end of the file.
+        size_bytes: of the file; None where that is not known, as of what a gzip file holds.
 
     Raises:
         OSError: where the storage fails; that says nothing about the records, so it is not theirs.
@@ -98,13 +101,8 @@ def records(
             if not header:
                 return
             length = _length(header)
-            data, footer = file.read(length), file.read(_FOOTER.size)
-            if len(data) + len(footer) < length + _FOOTER.size:
-                msg = (
-                    f"the record should have {length} bytes and a checksum of 4, but the file ends after "
-                    f"{len(data) + len(footer)}"
-                )
-                raise _BrokenError("truncated", msg)  # noqa: TRY301 - the one handler below names the place
+            left = None if size_bytes is None else size_bytes - offset - _HEADER.size
+            data, footer = _data(file, length, left)
         except _BrokenError as error:
             yield _rest(lineage, error.kind, str(error))
             return
@@ -113,14 +111,36 @@ def records(
             return
         offset += _HEADER.size + length + _FOOTER.size
         index += 1
-        if masked_crc(data) == _FOOTER.unpack(footer)[0]:
-            yield Record(lineage, data, offset)
+        if (crc := masked_crc(data)) == _FOOTER.unpack(footer)[0]:
+            yield Record(lineage, data, offset, crc)
         else:
             msg = (
                 f"the checksum of the data ({length} bytes) does not match; this record was damaged after "
                 "it was written"
             )
             yield Failure(lineage, None, STAGE, "data_checksum", msg)
+
+
+def _data(file: BinaryIO, length: int, left: int | None) -> tuple[bytes, bytes]:
+    """The data of a record and their checksum. What is claimed is held against what is left before it is read."""
+    wanted = length + _FOOTER.size
+    if left is not None and left < wanted:
+        raise _BrokenError("truncated", _cut_short(length, left))
+    if left is not None or length <= READ_BYTES:
+        data = file.read(length)
+    else:
+        parts: list[bytes] = []
+        while (missing := length - sum(map(len, parts))) and (part := file.read(min(missing, READ_BYTES))):
+            parts.append(part)
+        data = b"".join(parts)
+    footer = file.read(_FOOTER.size)
+    if len(data) + len(footer) < wanted:
+        raise _BrokenError("truncated", _cut_short(length, len(data) + len(footer)))
+    return data, footer
+
+
+def _cut_short(length: int, left: int) -> str:
+    return f"the record should have {length} bytes and a checksum of 4, but the file ends after {left}"
 
 
 class _BrokenError(Exception):

@@ -10,7 +10,7 @@ from ...schemas.errors import DamagedError, TablesError
 from ...schemas.shards import ByteRange
 
 _OF_THE_RUN = ("config_fingerprint", "model_fingerprint", "class_ids", "scoring", "transform_fingerprint")
-_LATER = ("range", "transform_fingerprint")
+_LATER = ("range", "transform_fingerprint", "version", "content")
 """Fields that are written where there is something to say; the others were there from the beginning."""
 
 
@@ -19,7 +19,8 @@ class ShardRecord:
     """The accounting of one shard, or of a range of it, kept in the metadata of its sample file.
 
     `size_bytes` is of the whole shard; `class_ids` are the scored classes, of which each sample has a row; `scoring`
-    is as in `Run`.
+    is as in `Run`; `version` is that of the shard's listing, and `content` what its records are, to tell whether the
+    shard is still the one that was scored.
     """
 
     shard: str
@@ -34,6 +35,8 @@ class ShardRecord:
     scoring: str = "{}"
     range: ByteRange | None = None
     transform_fingerprint: str | None = None
+    version: str | None = None
+    content: str | None = None
 
     def encode(self) -> dict[bytes, bytes]:
         """As Parquet key-value metadata."""

@@ -108,9 +108,9 @@ class ShardFiles:
             self._write_samples(before=batch.progress.oldest_pending)
         if len(self._failures) >= FAILURES_A_GROUP:
             self._write_failures()
-        return self._commit(batch.progress.records) if batch.progress.done else None
+        return self._commit(batch.progress.records, batch.progress.content) if batch.progress.done else None
 
-    def _commit(self, records: int) -> Committed:
+    def _commit(self, records: int, content: str) -> Committed:
         if records != self._scored + self._failed:
             msg = (
                 f"shard {self._unit.name}: {records} records were read, but {self._scored} scored and "
@@ -131,6 +131,8 @@ class ShardFiles:
             scoring=run.scoring,
             range=unit.range,
             transform_fingerprint=run.transform_fingerprint,
+            version=unit.file.version or None,
+            content=content or None,
         )
         self._write_samples(before=records + (unit.range.first_record if unit.range else 0))
         self._write_failures()

@@ -9,7 +9,6 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,7 +18,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from ...schemas.errors import StorageError
 from ...schemas.files import StoredFile
-from . import local_files, object_stores, storage_errors
+from . import local_files, object_stores, storage_errors, versions
 
 READ_BUFFER_BYTES = 1 << 20
 COPY_CHUNK_BYTES = 16 << 20
@@ -41,22 +40,22 @@ def absolute(path: str) -> str:
     return path if is_remote(path) else os.path.abspath(Path(path).expanduser())  # noqa: PTH100 - "..", not links
 
 
-def match(pattern: str, *, dotted: bool = False, once: bool = False) -> list[StoredFile]:
+def match(pattern: str, *, dotted: bool = False, left_out: list[str] | None = None) -> list[StoredFile]:
     """Files that match a glob, with their sizes, sorted by path; `*` stays inside a folder, `/**/` is any depth.
 
     Args:
         pattern: of files on this machine or in a bucket: one rule for both, see `globs`.
         dotted: whether stars stand for hidden names as well, those of folders included.
-        once: under `**` a local folder is visited once, whatever links lead to it; links to folders are followed.
+        left_out: as in `local_files.matching`; links to folders are followed.
 
     Raises:
         ConfigError: if it is no pattern. StorageError: if something that it gives cannot be listed or looked at.
     """
     if not is_remote(pattern):
-        matched = local_files.matching(absolute(pattern), dotted=dotted, once=once)
-        return [StoredFile(each.path, each.status.st_size) for each in matched]
-    found = [StoredFile(each.path, each.size_bytes) for each in object_stores.listed(pattern, dotted=dotted)]
-    return sorted(found, key=lambda file: file.path)
+        matched = local_files.matching(absolute(pattern), dotted=dotted, left_out=left_out)
+        return [StoredFile(each.path, each.status.st_size, versions.of_status(each.status)) for each in matched]
+    listed = object_stores.listed(pattern, dotted=dotted)
+    return sorted((StoredFile(*each[:2], each.version) for each in listed), key=lambda file: file.path)
 
 
 def below(folder: str, pattern: str, *, dotted: bool = False) -> list[StoredFile]:
@@ -73,24 +72,24 @@ def exists(path: str) -> bool:
     return there or bool(below(path, "**", dotted=True))
 
 
-def modified(path: str) -> datetime:
-    """When a file was last written, UTC."""
-    seconds = object_stores.listed(glob.escape(path))[0].modified if is_remote(path) else Path(path).stat().st_mtime
-    return datetime.fromtimestamp(seconds, UTC)
-
-
 @contextmanager
 def reading(path: str) -> Iterator[BinaryIO]:
     """A file's bytes, buffered; decompressed where the name ends in .gz."""
-    with reading_stored(path) as raw:
-        if path.endswith(".gz"):
-            with gzip.GzipFile(fileobj=raw, mode="rb") as unzipped:
-                # no larger buffer around it: filling that would lose what comes before a cut
-                yield unzipped  # type: ignore[misc]
-        elif isinstance(raw, io.BufferedReader):
-            yield raw
-        else:
-            yield io.BufferedReader(raw, READ_BUFFER_BYTES)  # type: ignore[type-var]
+    with reading_stored(path) as raw, unzipped(path, raw) as file:
+        yield file
+
+
+@contextmanager
+def unzipped(path: str, raw: BinaryIO) -> Iterator[BinaryIO]:
+    """What an open file of a path holds, buffered; decompressed where the name ends in .gz."""
+    if path.endswith(".gz"):
+        with gzip.GzipFile(fileobj=raw, mode="rb") as file:
+            # no larger buffer around it: filling that would lose what comes before a cut
+            yield file  # type: ignore[misc]
+    elif isinstance(raw, io.BufferedReader):
+        yield raw
+    else:
+        yield io.BufferedReader(raw, READ_BUFFER_BYTES)  # type: ignore[type-var]
 
 
 @contextmanager

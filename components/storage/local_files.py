@@ -5,11 +5,12 @@ Links to folders are followed, and loops of them end.
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ...schemas.errors import StorageError
+from ...schemas.files import StoredFile
 from . import globs, storage_errors
 from .globs import Part
 
@@ -25,21 +26,22 @@ class Found(NamedTuple):
     status: os.stat_result
 
 
-def matching(pattern: str, *, dotted: bool = False, once: bool = False) -> list[Found]:
+def matching(pattern: str, *, dotted: bool = False, left_out: list[str] | None = None) -> list[Found]:
     """Regular files whose paths fit a pattern, sorted by path.
 
     Args:
         pattern: an absolute path; see `globs`.
         dotted: whether a star stands for the dot of a hidden name too.
-        once: under `**` each folder is visited once, whatever links lead to it, and not under the name of a link where
-            it has one of its own. Else it is visited under all its names, but not below itself.
+        left_out: where it is given, each folder is visited once under `**`, whatever links lead to it, and not under
+            the name of a link where it has one of its own; the other names of folders are added here. Else a folder is
+            visited under all its names, but not below itself.
 
     Raises:
         StorageError: for a link that leads nowhere, a folder that cannot be listed, a file that cannot be looked at,
             and what is neither file nor folder, as a pipe.
     """
     parts = globs.parts(pattern, dotted=dotted)
-    found = {each.path: each for each in _Walk(parts, once).files()}
+    found = {each.path: each for each in _Walk(parts, left_out).files()}
     return [found[path] for path in sorted(found)]
 
 
@@ -53,8 +55,8 @@ class _Step(NamedTuple):
 
 
 class _Walk:
-    def __init__(self, parts: Sequence[Part], once: bool) -> None:  # noqa: FBT001
-        self._parts, self._once = parts, once
+    def __init__(self, parts: Sequence[Part], left_out: list[str] | None) -> None:
+        self._parts, self._left_out = parts, left_out
         self._seen: set[tuple[int, str]] = set()
         self._folders = [_Step("/", 1, None, frozenset())]
         self._links: list[_Step] = []
@@ -94,7 +96,11 @@ class _Walk:
 
     def _any_depth(self, step: _Step) -> Iterator[Found]:
         real = step.real or os.path.realpath(step.folder)
-        if real in step.above or (self._once and (step.place, real) in self._seen):
+        if self._left_out is None:
+            if real in step.above:
+                return
+        elif (step.place, real) in self._seen:
+            self._left_out.append(step.folder)
             return
         self._seen.add((step.place, real))
         above, last = step.above | {real}, self._is_last(step)
@@ -144,6 +150,36 @@ def _file(path: str) -> Iterator[Found]:
     yield Found(path, status)
 
 
+def unreadable(paths: Iterable[str]) -> list[str]:
+    """Which of some files this process may not read."""
+    effective = os.access in os.supports_effective_ids
+    return [path for path in paths if not os.access(path, os.R_OK, effective_ids=effective)]
+
+
+def one_name_each(files: Sequence[StoredFile]) -> list[StoredFile]:
+    """Files by what they are on the disk: of several names of one file, by links, its own or else the first.
+
+    Two files of equal bytes are two. Where inodes say nothing, as on some network file systems, two names are of one
+    file only if they lead to one path.
+    """
+    alike: dict[tuple[int, str], list[StoredFile]] = {}
+    for file in files:
+        alike.setdefault((file.size_bytes, file.version), []).append(file)
+    chosen: list[StoredFile] = []
+    for several in alike.values():
+        if len(several) == 1:
+            chosen += several
+            continue
+        ordered = sorted(several, key=lambda file: (file.path != os.path.realpath(file.path), file.path))
+        chosen += {_identity(file.path): file for file in reversed(ordered)}.values()
+    return sorted(chosen, key=lambda file: file.path)
+
+
+def _identity(path: str) -> tuple[int, int] | str:
+    status = _status(path)
+    return (status.st_dev, status.st_ino) if status and status.st_ino else os.path.realpath(path)
+
+
 def _status(path: str) -> os.stat_result | None:
     """What is at a path, behind links; None for nothing, as after another process has deleted it."""
     try:
@@ -164,7 +200,7 @@ def _refuse_dangling(path: str, error: OSError) -> None:
         StorageError: if it is.
     """
     there = next((each for each in (Path(path), *Path(path).parents) if os.path.lexists(each)), Path("/"))
-    if there.is_symlink():
+    if there.is_symlink() and not there.exists():
         target = there.readlink()
         msg = (
             f"{path} cannot be read: {there} is a link to {target}, where nothing is; mount what it leads to, or "

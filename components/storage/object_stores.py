@@ -5,17 +5,15 @@ unfinished in the bucket, and cannot write an empty S3 object. Here an object is
 it appears under its name as a whole, with a checksum that the store verifies, or not at all.
 """
 
-import copy
-import functools
+import errno
+from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions
 from google.api_core.exceptions import NotFound
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from ...schemas.errors import StorageError
-from . import globs, s3_uploads, storage_errors
+from . import globs, object_clients, s3_uploads, storage_errors
 
 RETRY_SECONDS = 120.0
 """For how long Google's client tries a request again; how often boto3 does so, AWS_MAX_ATTEMPTS says."""
@@ -73,18 +71,19 @@ def _check_size(path: str, size: int, there: int | None) -> None:
 
 def _put_gs(file: BinaryIO, size: int, bucket: str, name: str, generation: int | None = None) -> int | None:
     """Upload; returns the size that the store answers for this upload."""
-    blob = _gs().bucket(bucket).blob(name, chunk_size=GS_CHUNK_BYTES)
+    blob = object_clients.gs().bucket(bucket).blob(name, chunk_size=GS_CHUNK_BYTES)
     blob.upload_from_file(file, size=size, checksum="crc32c", retry=_retry(), if_generation_match=generation)
     stored: int | None = blob.size
     return stored
 
 
 def _put_s3(file: BinaryIO, bucket: str, name: str) -> int | None:
-    return s3_uploads.put(_s3(), file, {"Bucket": bucket, "Key": name}, S3_WHOLE_BYTES, S3_PART_BYTES)
+    return s3_uploads.put(object_clients.s3(), file, {"Bucket": bucket, "Key": name}, S3_WHOLE_BYTES, S3_PART_BYTES)
 
 
 def _put_new_s3(file: BinaryIO, size: int, bucket: str, name: str) -> int | None:
-    return s3_uploads.put_new(_s3(), file, {"Bucket": bucket, "Key": name}, size, S3_WHOLE_BYTES, S3_PART_BYTES)
+    client, where = object_clients.s3(), {"Bucket": bucket, "Key": name}
+    return s3_uploads.put_new(client, file, where, size, S3_WHOLE_BYTES, S3_PART_BYTES)
 
 
 def put_if_absent(data: bytes, path: str) -> bool:
@@ -99,9 +98,9 @@ def put_if_absent(data: bytes, path: str) -> bool:
     scheme, bucket, name = _parts(path)
     try:
         if scheme == "s3":
-            _s3().put_object(Bucket=bucket, Key=name, Body=data, IfNoneMatch="*")
+            object_clients.s3().put_object(Bucket=bucket, Key=name, Body=data, IfNoneMatch="*")
         else:
-            blob = _gs().bucket(bucket).blob(name)
+            blob = object_clients.gs().bucket(bucket).blob(name)
             blob.upload_from_string(data, checksum="crc32c", if_generation_match=0, retry=_retry())
     except storage_errors.REMOTE as error:
         if storage_errors.status(error) in _REFUSED:
@@ -111,11 +110,12 @@ def put_if_absent(data: bytes, path: str) -> bool:
 
 
 class Stored(NamedTuple):
-    """An object in a listing; `modified` is Unix time."""
+    """An object in a listing; `modified` is Unix time, `version` the generation or the ETag."""
 
     path: str
     size_bytes: int
     modified: float
+    version: str = ""
 
 
 def listed(pattern: str, *, dotted: bool = False) -> list[Stored]:
@@ -124,16 +124,46 @@ def listed(pattern: str, *, dotted: bool = False) -> list[Stored]:
     Raises:
         StorageError: if they cannot be listed.
     """
-    _parts(pattern)
+    scheme, bucket, _ = _parts(pattern)
     wanted = globs.parts(pattern, dotted=dotted)
-    before = globs.beginning(wanted)
+    prefix = globs.beginning(wanted)[len(f"{scheme}://{bucket}/") :]
     try:
         with storage_errors.reading(pattern):
-            found = [Stored(path, *rest) for path, rest in _beams(pattern).list_files(before, with_metadata=True)]
+            found = list((_listed_s3 if scheme == "s3" else _listed_gs)(bucket, prefix))
     except FileNotFoundError:
         return []
     # consoles make folders of names that end in a slash
     return [each for each in found if globs.fits(wanted, each.path.split("/")) and not each.path.endswith("/")]
+
+
+def _listed_gs(bucket: str, prefix: str) -> Iterator[Stored]:
+    for blob in object_clients.gs().list_blobs(bucket, prefix=prefix, retry=_retry()):
+        modified = blob.updated.timestamp()
+        yield Stored(f"gs://{bucket}/{blob.name}", blob.size or 0, modified, str(blob.generation or ""))
+
+
+def _listed_s3(bucket: str, prefix: str) -> Iterator[Stored]:
+    for page in object_clients.s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for each in page.get("Contents", ()):
+            modified = each["LastModified"].timestamp()
+            yield Stored(f"s3://{bucket}/{each['Key']}", each["Size"], modified, each.get("ETag", ""))
+
+
+def size_and_version(path: str) -> tuple[int, str]:
+    """The size of an object, and its generation or ETag.
+
+    Raises:
+        FileNotFoundError: if it is not there. StorageError: if the store does not say.
+    """
+    scheme, bucket, name = _parts(path)
+    with storage_errors.reading(path):
+        if scheme == "s3":
+            found = object_clients.s3().head_object(Bucket=bucket, Key=name)
+            return int(found["ContentLength"]), str(found.get("ETag", ""))
+        blob = object_clients.gs().bucket(bucket).get_blob(name, retry=_retry())
+        if blob is None:
+            raise FileNotFoundError(errno.ENOENT, "there is no such object", path)
+        return blob.size or 0, str(blob.generation or "")
 
 
 def opened(path: str) -> BinaryIO:
@@ -143,7 +173,7 @@ def opened(path: str) -> BinaryIO:
         OSError, and what storage_errors.REMOTE has: if it is not there, or cannot be read.
     """
     _parts(path)
-    file: BinaryIO = _beams(path).open(path, "rb")
+    file: BinaryIO = object_clients.beams(path).open(path, "rb")
     return file
 
 
@@ -155,9 +185,9 @@ def exists(path: str) -> bool:
     """
     scheme, bucket, name = _parts(path)
     if scheme == "gs":
-        return bool(_gs().bucket(bucket).blob(name).exists(retry=_retry()))
+        return bool(object_clients.gs().bucket(bucket).blob(name).exists(retry=_retry()))
     try:
-        _s3().head_object(Bucket=bucket, Key=name)
+        object_clients.s3().head_object(Bucket=bucket, Key=name)
     except storage_errors.REMOTE as error:
         if storage_errors.is_missing(error):
             return False
@@ -169,10 +199,10 @@ def delete(path: str) -> None:
     """Delete an object that may not be there."""
     scheme, bucket, name = _parts(path)
     if scheme == "s3":
-        _s3().delete_object(Bucket=bucket, Key=name)
+        object_clients.s3().delete_object(Bucket=bucket, Key=name)
     else:
         try:
-            _gs().bucket(bucket).delete_blob(name, retry=_retry())
+            object_clients.gs().bucket(bucket).delete_blob(name, retry=_retry())
         except NotFound:
             return
 
@@ -188,9 +218,9 @@ def rename(source: str, destination: str) -> None:
     _, to_bucket, to_name = _parts(destination)
     try:
         if scheme == "s3":
-            _s3().copy_object(Bucket=to_bucket, Key=to_name, CopySource={"Bucket": bucket, "Key": name})
+            object_clients.s3().copy_object(Bucket=to_bucket, Key=to_name, CopySource={"Bucket": bucket, "Key": name})
         else:
-            client = _gs()
+            client = object_clients.gs()
             where = client.bucket(bucket)
             where.copy_blob(where.blob(name), client.bucket(to_bucket), to_name, retry=_retry())
     except storage_errors.REMOTE as error:
@@ -207,39 +237,6 @@ def _parts(path: str) -> tuple[str, str, str]:
         msg = f"expected a local path, gs://BUCKET/PATH or s3://BUCKET/PATH, but got {path}"
         raise StorageError(msg)
     return scheme, bucket, name
-
-
-def _options() -> PipelineOptions:
-    return FileSystems._pipeline_options or PipelineOptions([])  # noqa: SLF001 - Beam has no public way to ask
-
-
-def _beams(path: str) -> Any:  # noqa: ANN401 - Beam has no types
-    """What Beam's filesystem of the path is made of. It keeps where it reads: every file has its own."""
-    from apache_beam.io.aws.s3io import S3IO  # noqa: PLC0415 - some seconds, for those who have buckets there
-    from apache_beam.io.gcp.gcsio import GcsIO  # noqa: PLC0415 - as above
-
-    if path.startswith("gs://"):
-        return GcsIO(pipeline_options=_options())
-    return S3IO(client=copy.copy(_s3_client(_options())))
-
-
-def _gs() -> Any:  # noqa: ANN401 - Google's client has no types here
-    return _beams("gs://").client
-
-
-def _s3() -> Any:  # noqa: ANN401 - boto3 has no types
-    return _s3_client(_options()).client
-
-
-@functools.lru_cache(maxsize=8)
-def _s3_client(options: PipelineOptions) -> Any:  # noqa: ANN401 - as above
-    """One for a process: it takes longer to make than to use. What it holds of boto3 may be used by several threads."""
-    from apache_beam.io.aws.s3io import BOTO3_INSTALLED, S3IO  # noqa: PLC0415 - as above
-
-    if not BOTO3_INSTALLED:
-        msg = "s3:// cannot be used: expected boto3, but it is not installed; install dicebeam with the extra aws"
-        raise StorageError(msg)
-    return S3IO(options=options).client
 
 
 def _retry() -> Any:  # noqa: ANN401 - Google's retry has no types here

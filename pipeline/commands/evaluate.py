@@ -71,6 +71,7 @@ def run_evaluation(
         plan = evaluation_plan.make_plan(settings, run_id, flags)
     terminal.say(
         f"run {plan.run.run_id}: {len(plan.shards):,} shards, {sum(s.size_bytes for s in plan.shards) / 1e6:,.1f} MB"
+        + (f"; {plan.left_out:,} links to them or their folders left out" if plan.left_out else "")
     )
     try:
         with (

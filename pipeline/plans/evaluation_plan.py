@@ -13,7 +13,7 @@ from ...components.model.fingerprints import read_model
 from ...components.model.saved_model import ScoreSettings
 from ...components.reading import find_shards
 from ...components.reading.read_samples import ReadSettings
-from ...components.runs import run_claims, run_files
+from ...components.runs import begun_with, run_claims, run_files
 from ...components.runs.runs_row import versions
 from ...components.runtime import gpus
 from ...components.samples.write_samples import WriteSettings
@@ -40,6 +40,8 @@ class Plan:
     shards: tuple[Shard, ...]
     graph: GraphSettings
     options: PipelineOptions
+    left_out: int
+    """Other names of shards and their folders, by links."""
 
     def wire(self, pipeline: beam.Pipeline) -> None:
         """Put the evaluation's graph into a pipeline."""
@@ -55,7 +57,8 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
     started = datetime.now(UTC)
     options = runner_options.pipeline_options(flags)
     filesystems.use_options(options)
-    found = tuple(find_shards.find(config.examples))
+    examples = find_shards.look(config.examples)
+    found = tuple(examples.shards)
     model = model_settings.model_settings(config)
     transform = model_settings.fingerprint_of_transform(model)
     devices = device_options.settings(options)
@@ -89,7 +92,8 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
         config.shard_split_bytes,
     )
     filesystems.check_writable(run.folder("samples"))
-    return Plan(config, run, found, settings, options)
+    begun_with.note(run, (shard.path for shard in found))
+    return Plan(config, run, found, settings, options, examples.left_out)
 
 
 def _run(config: Config, run_id: str | None, now: datetime, scored_by: tuple[str, str | None]) -> run_files.Run:

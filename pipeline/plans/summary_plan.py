@@ -9,7 +9,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from ...components.reading import find_shards
-from ...components.runs import config_difference, run_files, runs_row, shard_ranges
+from ...components.runs import begun_with, config_difference, run_files, runs_row, shard_ranges
 from ...components.runs.run_files import Run
 from ...components.runs.shard_records import ShardRecord
 from ...components.storage import filesystems, parquet_reading
@@ -138,7 +138,8 @@ def _expected_shards(config: Config, run: Run, row: dict[str, Any] | None) -> in
             )
             raise AccountingError(msg) from error
         return scored
-    missing, _ = find_shards.split(found, run)
+    begun_with.check(run, (shard.path for shard in found))
+    missing, _ = find_shards.split(found, run, more=False)
     if missing:
         msg = (
             f"run {run.run_id!r} is not finished: {len(missing)} of {len(found)} shards are not scored whole yet, "

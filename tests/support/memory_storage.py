@@ -32,6 +32,11 @@ def install(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
         found = [(path, data) for path, data in sorted(files.items()) if globs.fits(wanted, path.split("/"))]
         return [Stored(path, len(data), WRITTEN) for path, data in found]
 
+    def size_and_version(path: str) -> tuple[int, str]:
+        if path not in files:
+            raise FileNotFoundError(path)
+        return len(files[path]), ""
+
     def opened(path: str) -> io.BytesIO:
         if path not in files:
             raise FileNotFoundError(path)
@@ -45,6 +50,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     monkeypatch.setattr(object_stores, "put_new", put_new)
     monkeypatch.setattr(object_stores, "listed", listed)
     monkeypatch.setattr(object_stores, "opened", opened)
+    monkeypatch.setattr(object_stores, "size_and_version", size_and_version)
     monkeypatch.setattr(object_stores, "exists", files.__contains__)
     monkeypatch.setattr(object_stores, "delete", lambda path: files.pop(path, None))
     monkeypatch.setattr(object_stores, "rename", rename)
