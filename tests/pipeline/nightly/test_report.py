@@ -272,5 +272,7 @@ def test_sample_files_that_are_gone_leave_the_rest_of_the_page(root):
 def test_tables_that_cannot_be_read_are_one_clear_error(root):
     for path in root.glob("reports/slices/*/run_id=tuesday/*.parquet"):
         path.write_bytes(b"PAR1junkPAR1")
-    with pytest.raises(TablesError, match=r"the tables of run 'tuesday' cannot be read: .*dicebeam summarize"):
+    with pytest.raises(
+        TablesError, match=r"expected `slices` of run 'tuesday' in .*, but it is damaged: .*dicebeam summarize"
+    ):
         written(root)
