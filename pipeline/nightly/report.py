@@ -37,7 +37,7 @@ def write_report(config: Config, run_id: str, flags: Sequence[str] = (), out: st
         StorageError: if the file cannot be written.
     """
     past, names = verdict.find_run(config, run_id, flags)
-    held_samples.check(past)
+    held_samples.check(past, may_be_gone=True)
     used = report_models.config_of(past, config)
     data = _with_foreground(_collected(past, names, used), config, used)
     worst, fallen, notes = _cards(data, used, config)

@@ -134,6 +134,7 @@ def outcome(reader: str, folder: Path, whole: dict[str, object], path: Path) -> 
 
 @pytest.fixture(scope="module")
 def whole(folder: Path) -> dict[str, object]:
+    kept_demo.restored(folder)
     return {name: repr(reader(folder)) for name, reader in READERS.items()}
 
 
