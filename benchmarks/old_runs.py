@@ -59,7 +59,8 @@ def _add_one(
         for file, rows in files.items():
             changed = _of_another_night(rows, table, before, f"{number:064x}")
             metadata = {**(rows.schema.metadata or {}), b"dicebeam.run_id": name.encode()}
-            with parquet_files.writer(str(folder / file), changed.schema.with_metadata(metadata)) as writer:
+            schema = changed.schema.with_metadata(metadata)
+            with (folder / file).open("wb") as out, parquet_files.writer(out, schema) as writer:
                 writer.write_table(changed.replace_schema_metadata(metadata))
     decided: datetime = verdict.decided - before
     again = replace(verdict, verdict=PASS, run_id=name, eval_date=day, decided=decided)

@@ -74,7 +74,7 @@ def write_sample_files(run: Run, samples: int, classes: int, slices: int, files:
             shard, 0, len(records), len(records), 0, run.config_fingerprint, run.model_fingerprint, class_ids=ids
         )
         path = f"{run.folder('samples')}/{run_files.file_name(shard)}"
-        with parquet_files.writer(path, schema, tables.SAMPLES_ORDER) as writer:
+        with Path(path).open("wb") as out, parquet_files.writer(out, schema, tables.SAMPLES_ORDER) as writer:
             for part in np.array_split(records, max(1, len(records) * classes >> 17)):
                 sites = part % (slices - 1)
                 keys = [

@@ -38,6 +38,8 @@ ROWS = {
 SHARD_METADATA = b"dicebeam.shard"
 SHARDS_METADATA = b"dicebeam.shards"
 """In place of the former in a file that holds several shards."""
+UNITS_METADATA = b"dicebeam.units"
+"""Of the file of a `runs` row: the units of its sample files, as `held_samples.units` has them."""
 SLICE_FEATURES = "slice_features"
 """The key of a scoring config that names the features that have a column in `samples`."""
 SAMPLES_ORDER = ("shard", "record", "class_id")

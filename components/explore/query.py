@@ -13,7 +13,7 @@ import pyarrow as pa
 from ...schemas import partitions, tables
 from ...schemas.errors import ConfigError, TablesError
 from ..storage import filesystems
-from . import castings, named_tables, sql_views, unopened
+from . import castings, checked_files, named_tables, sql_views, unopened
 from .unopened import Columns
 
 BATCH_ROWS = 10_000
@@ -100,10 +100,12 @@ def _check_reads_only(sql: str) -> None:
 def connect(output: str, sql: str = "", *, allow_files: bool = False) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with the tables and views, and that can open nothing else unless it is allowed to.
 
-    With a statement, it opens those that the statement names and what these are made of. Where it names none, or asks
-    what is there, the others can be listed, and reading one is an error.
+    With a statement, it opens those that the statement names and what these are made of, all files of which are held
+    against their seals before. Where it names none, or asks what is there, the others can be listed, and reading one is
+    an error.
 
     Raises:
+        DamagedError: if a file of them is damaged, or that of another run.
         TablesError: if the folder has neither a `runs` nor a `datasets` table, or an id stands under two dates.
     """
     root = filesystems.absolute(output).rstrip("/")
@@ -122,6 +124,7 @@ def connect(output: str, sql: str = "", *, allow_files: bool = False) -> duckdb.
     names = named_tables.named(sql, every) if sql else every
     opened = sql_views.with_their_tables(names, every)
     _check_one_date(root, opened & set(tables.TABLES))
+    checked_files.check(root, sorted(opened & set(tables.TABLES)))
     _make_views(connection, root, opened, every if not names or sql_views.asks_what_is_there(sql) else opened)
     if not allow_files:
         _shut_in(connection, root)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from ...schemas.errors import TablesError
-from ..storage import exclusive_files, filesystems
+from ..storage import exclusive_files, filesystems, json_seals
 from . import analysis_files, run_files
 
 _DATE = "eval_date"
@@ -72,7 +72,7 @@ def read(output: str, run_id: str) -> str | None:
     except FileNotFoundError:
         return None
     with suppress(ValueError, TypeError, KeyError):
-        found = json.loads(data)
+        found = json.loads(json_seals.checked(data))
         if found["run_id"] == run_id:
             return datetime.strptime(found[_DATE], "%Y-%m-%d").strftime("%Y-%m-%d")
     msg = f"expected the date of run {run_id!r} in {where}, but it is damaged; delete it if nothing of the run is there"
@@ -82,7 +82,7 @@ def read(output: str, run_id: str) -> str | None:
 def _create(output: str, run_id: str, date: str) -> bool:
     """Claim an id; the key is this attempt's alone, so that of two that draw one id one wins."""
     claim = {"run_id": run_id, _DATE: date, "key": uuid.uuid4().hex}
-    return exclusive_files.create(path(output, run_id), json.dumps(claim).encode())
+    return exclusive_files.create(path(output, run_id), json_seals.sealed(json.dumps(claim)))
 
 
 def _date_of_analysis(output: str, run_id: str) -> str | None:

@@ -3,22 +3,21 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
 
-from ...schemas import partitions, repairs, tables
+from ...schemas import partitions, tables
 from ...schemas.accounting import Committed, SampleFiles
-from ...schemas.errors import ConfigError, DamagedError, TablesError
+from ...schemas.errors import ConfigError, TablesError
 from ...schemas.files import StoredFile
 from ...schemas.shards import ByteRange
 from ..runtime import prefetch
 from ..storage import filesystems, parquet_files, parquet_reading
-from ..storage.parquet_reading import Footer
-from . import config_difference, shard_ranges
-from .shard_records import ShardRecord, shard_records
+from . import config_difference, shard_ranges, shard_records
+from .shard_records import ShardRecord
 
 _STEM_LENGTH = 80
 _HASH_LENGTH = 32
@@ -103,7 +102,7 @@ def read_shard_records(path: str) -> list[ShardRecord]:
     Raises:
         TablesError: if it is no sample file. DamagedError: if it is damaged, or that of another run.
     """
-    return shard_records(parquet_reading.footer(path).said, path)
+    return shard_records.shard_records(parquet_reading.footer(path).said, path)
 
 
 def read_shard_record(path: str) -> ShardRecord:
@@ -127,24 +126,11 @@ def committed(path: str, run: Run, n_classes: int) -> list[Committed]:
         TablesError: if another config wrote it. DamagedError: if its rows are not what its metadata says.
     """
     footer = parquet_reading.footer(path)
-    records = shard_records(footer.said, path)
+    records = shard_records.shard_records(footer.said, path)
     for record in records:
         check_same_run(record, run, path)
-    check_rows(footer, records, n_classes)
+    shard_records.check_rows(footer, records, n_classes)
     return accounts(records, path)
-
-
-def check_rows(footer: Footer, records: Sequence[ShardRecord], n_classes: int) -> None:
-    """Hold that a sample file has the rows that its metadata says.
-
-    Raises:
-        DamagedError: if it has more or less of them.
-    """
-    unsound = [record for record in records if record.records != record.scored + record.failed]
-    if unsound or footer.num_rows != n_classes * sum(record.scored for record in records):
-        said = "; ".join(str(record) for record in (unsound or records)[:3])
-        why = f"it has {footer.num_rows} rows, but its metadata says {said}"
-        raise DamagedError(repairs.damaged(footer.path, why))
 
 
 def accounts(records: Iterable[ShardRecord], path: str) -> list[Committed]:
@@ -226,15 +212,23 @@ def find_eval_date(output: str, run_id: str) -> str | None:
     return dates.pop() if dates else None
 
 
-def write_table(table: pa.Table, place: Place, name: str, file: str) -> str:
-    """Write a whole table of a run or an analysis as one file, committed when it is whole; returns its path."""
-    return write_tables([table], table.schema, place, name, file)
+def write_table(table: pa.Table, place: Place, name: str, file: str, said: Mapping[bytes, bytes] | None = None) -> str:
+    """Write a whole table of a run or an analysis as one file, committed when it is whole; returns its path.
+
+    Args:
+        table: the rows.
+        place: of the run or the analysis.
+        name: of the table.
+        file: name of the file.
+        said: what its metadata say beside the run id.
+    """
+    return write_tables([table], tables.with_metadata(table.schema, place.run_id, said), place, name, file)
 
 
 def write_tables(parts: Iterable[pa.Table], schema: pa.Schema, place: Place, name: str, file: str) -> str:
     """Write a table that comes in parts as one file, committed when it is whole; returns its path."""
     path = f"{place.folder(name)}/{file}"
-    schema = tables.with_metadata(schema, place.run_id)
+    schema = tables.with_metadata(schema, place.run_id, schema.metadata)
     with filesystems.committing(path) as out, parquet_files.writer(out, schema) as writer:
         for group in parquet_files.in_groups(part.replace_schema_metadata(schema.metadata) for part in parts):
             writer.write_table(group)

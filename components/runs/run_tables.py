@@ -32,11 +32,13 @@ class FinishedRun:
     """A run and its `runs` row; columns that an older version did not write are None.
 
     stands: whether readers see the row. Else a summary or a compaction of the run is at work, or was stopped.
+    units: of its sample files, as `held_samples.units` has them; None where an earlier version wrote the row.
     """
 
     run: Run
     row: dict[str, Any]
     stands: bool = True
+    units: str | None = None
 
     @property
     def run_id(self) -> str:
@@ -80,8 +82,8 @@ def read_row(output: str, name: RunName) -> FinishedRun | None:
     found = runs_row.find(place)
     if found is None:
         return None
-    row, file = found
-    return FinishedRun(_run(output, name.eval_date, name.run_id, row), row, file == runs_row.FILE)
+    run = _run(output, name.eval_date, name.run_id, found.row)
+    return FinishedRun(run, found.row, found.file == runs_row.FILE, found.units)
 
 
 def read_named(output: str, names: Iterable[RunName], run_id: str) -> FinishedRun | None:

@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import platform
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...schemas import repairs, tables
 from ...schemas.errors import DamagedError
@@ -30,25 +30,33 @@ def read(run: Place) -> dict[str, Any] | None:
         DamagedError: if it is damaged, or that of another run; the message names the file.
     """
     found = find(run)
-    return found and found[0]
+    return found and found.row
 
 
-def find(run: Place) -> tuple[dict[str, Any], str] | None:
-    """The row as `read` gives it, and the name of the file that has it."""
+class Found(NamedTuple):
+    """A row, the name of the file that has it, and what this says of the units of the run; None in earlier versions."""
+
+    row: dict[str, Any]
+    file: str
+    units: str | None
+
+
+def find(run: Place) -> Found | None:
+    """The row as `read` gives it, and where it is."""
     for name in (FILE, _ASIDE, _HIDDEN, FILE):  # another process may move it from name to name meanwhile
         path = f"{run.folder('runs')}/{name}"
         with suppress(FileNotFoundError):
-            return _read(path), name
+            row, units = _read(path)
+            return Found(row, name, units)
     return None
 
 
-def _read(path: str) -> dict[str, Any]:
+def _read(path: str) -> tuple[dict[str, Any], str | None]:
     with parquet_reading.opened(path) as file:
-        rows = file.read_as(tables.RUNS).to_pylist()
+        rows, units = file.read_as(tables.RUNS).to_pylist(), file.footer.said.get(tables.UNITS_METADATA)
     if len(rows) != 1:
         raise DamagedError(repairs.damaged(path, f"it has {len(rows)} rows"))
-    row: dict[str, Any] = rows[0]
-    return row
+    return rows[0], None if units is None else units.decode()
 
 
 def stands(run: Place) -> bool:

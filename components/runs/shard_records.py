@@ -8,6 +8,7 @@ from typing import Any
 from ...schemas import repairs, tables
 from ...schemas.errors import DamagedError, TablesError
 from ...schemas.shards import ByteRange
+from ..storage.parquet_reading import Footer
 
 _OF_THE_RUN = ("config_fingerprint", "model_fingerprint", "class_ids", "scoring", "transform_fingerprint")
 _LATER = ("range", "transform_fingerprint", "version", "content")
@@ -82,6 +83,19 @@ def shard_records(metadata: dict[bytes, bytes] | None, path: str) -> list[ShardR
         return [_record({**shared, **shard}) for shard in shards]
     except (ValueError, TypeError, AttributeError) as error:
         raise DamagedError(repairs.damaged(path, f"its metadata cannot be read: {error}")) from error
+
+
+def check_rows(footer: Footer, records: Sequence[ShardRecord], n_classes: int) -> None:
+    """Hold that a sample file has the rows that its metadata says.
+
+    Raises:
+        DamagedError: if it has more or less of them.
+    """
+    unsound = [record for record in records if record.records != record.scored + record.failed]
+    if unsound or footer.num_rows != n_classes * sum(record.scored for record in records):
+        said = "; ".join(str(record) for record in (unsound or records)[:3])
+        why = f"it has {footer.num_rows} rows, but its metadata says {said}"
+        raise DamagedError(repairs.damaged(footer.path, why))
 
 
 def _record(fields: dict[str, Any]) -> ShardRecord:

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from ...schemas import repairs
 from ...schemas.errors import DamagedError
-from ..runs import run_files, shard_records
+from ..runs import shard_records
 from ..storage import parquet_reading
 from . import sound_rows
 
@@ -31,7 +31,7 @@ def read(
     """
     with parquet_reading.opened(path) as file:
         records = shard_records.shard_records(file.footer.said, path)
-        run_files.check_rows(file.footer, records, n_classes)
+        shard_records.check_rows(file.footer, records, n_classes)
         for rows in _whole(file.batches(rows_a_read or ROWS_A_READ, columns), n_classes):
             why = sound_rows.why_not(rows, n_classes, records[0].class_ids)
             if why is not None:

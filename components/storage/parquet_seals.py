@@ -38,8 +38,7 @@ def footer_bytes(tail: bytes) -> int:
         SealError: if no Parquet file ends so.
     """
     if len(tail) < _END or tail[-4:] != _MAGIC:
-        msg = f"expected {_MAGIC!r} at its end, but got {tail[-4:]!r}"
-        raise SealError(msg)
+        raise SealError("it does not end as a Parquet file does")
     return int.from_bytes(tail[-_END:-4], "little") + _END
 
 

@@ -16,7 +16,7 @@ from ...schemas import tables
 from ...schemas.accounting import FileSums, RunTotals
 from ...schemas.errors import AccountingError, TablesError
 from ...schemas.slices import SliceTables
-from ..runs import accounting, run_files, runs_row, superseded_files
+from ..runs import accounting, held_samples, run_files, runs_row, superseded_files
 from ..storage import filesystems, parquet_reading
 from . import slice_batches
 
@@ -110,7 +110,8 @@ def write(settings: TableSettings, counted: Counted, slices: Iterable[SliceTable
     replicates = slice_batches.replicates_in_order(every)
     run_files.write_tables(replicates, tables.REPLICATES, settings.run, "replicates", FILE)
     row = run_row(settings, counted, datetime.now(UTC)) | kept
-    path = run_files.write_table(pa.Table.from_pylist([row], schema=tables.RUNS), settings.run, "runs", FILE)
+    said = {tables.UNITS_METADATA: held_samples.units(run_files.list_samples(settings.run).holders).encode()}
+    path = run_files.write_table(pa.Table.from_pylist([row], schema=tables.RUNS), settings.run, "runs", FILE, said)
     runs_row.forget_hidden(settings.run)
     for name in tables.OF_A_RUN:
         filesystems.delete_abandoned(settings.run.folder(name), time.time() - ABANDONED_SECONDS)

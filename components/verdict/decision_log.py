@@ -23,7 +23,7 @@ from ...schemas.decision import By, Decision, Entry, Standing
 from ...schemas.errors import TablesError
 from ..runs import run_files
 from ..runs.run_files import Place
-from ..storage import exclusive_files, filesystems
+from ..storage import exclusive_files, filesystems, json_seals
 from ..wording import visible_text
 
 TABLE = "blessings"
@@ -79,7 +79,7 @@ def read(log: Log, sequence: int) -> Entry:
     path = log.path(sequence)
     try:
         with filesystems.reading(path) as file:
-            entry = Entry.from_json(file.read().decode())
+            entry = Entry.from_json(json_seals.checked(file.read()))
     except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
         raise TablesError(_damaged(log, sequence, f"{type(error).__name__}: {error}")) from error
     if entry.decision.sequence != sequence:
@@ -157,7 +157,7 @@ def append(
         who, why = (None if text is None else visible_text.storable(text) for text in (_who(), reason))
         made = Decision(sequence, run.run_id, run.eval_date, what, by, who, why, now.astimezone(UTC))
         before = tuple(standings(log)) if sequence % CHECKPOINT == 0 else None
-        data = Entry(made, before).to_json(uuid.uuid4().hex).encode()
+        data = json_seals.sealed(Entry(made, before).to_json(uuid.uuid4().hex))
         if exclusive_files.create(log.path(sequence), data):
             _write_copy(made, run.output)
             return made

@@ -6,11 +6,11 @@ import pyarrow as pa
 
 from ...schemas import tables
 from ...schemas.decision import GATE
-from ...schemas.errors import TablesError
+from ...schemas.errors import DamagedError
 from ...schemas.verdict import PASS, GateVerdict
 from ..runs import run_files
 from ..runs.run_files import Run
-from ..storage import filesystems
+from ..storage import filesystems, json_seals
 from ..wording import visible_text
 from . import blessing, verdict_junit, verdict_markdown
 
@@ -39,7 +39,7 @@ def write(run: Run, verdict: GateVerdict) -> dict[str, str]:
         "verdicts": run_files.write_table(table(verdict), run, "verdicts", TABLE_FILE),
         "junit": blessing.write_file(run, JUNIT, verdict_junit.text(verdict).encode()),
         "summary": blessing.write_file(run, MARKDOWN, verdict_markdown.text(verdict).encode()),
-        "verdict": blessing.write_file(run, JSON, verdict.to_json().encode()),
+        "verdict": blessing.write_file(run, JSON, json_seals.sealed(verdict.to_json())),
     }
     mark = blessing.grant(run, GATE, verdict.decided, PASS) if passed else blessing.mark(run, last)
     return {**written, "blessing": mark}
@@ -71,7 +71,7 @@ def read(run: Run) -> GateVerdict | None:
     """The verdict of a run, None if it has not been gated.
 
     Raises:
-        TablesError: if the file is no verdict.
+        DamagedError: if the file is no verdict, or not as it was written.
     """
     path = blessing.path(run, JSON)
     if not filesystems.exists(path):
@@ -79,7 +79,7 @@ def read(run: Run) -> GateVerdict | None:
     with filesystems.reading(path) as file:
         data = file.read()
     try:
-        return GateVerdict.from_json(data.decode())
+        return GateVerdict.from_json(json_seals.checked(data))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         msg = f"expected a verdict in {path}, but got {type(error).__name__}: {error}; gate the run again"
-        raise TablesError(msg) from error
+        raise DamagedError(msg) from error

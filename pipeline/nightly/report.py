@@ -9,13 +9,13 @@ from apache_beam.io.filesystem import BeamIOError
 from ...components.report import gallery, gallery_samples, report_data, report_page, trend
 from ...components.report.gallery import Card
 from ...components.report.report_data import ReportData
-from ...components.runs import run_tables
+from ...components.runs import held_samples, run_tables
 from ...components.runs.run_tables import FinishedRun, RunName
 from ...components.storage import filesystems
 from ...components.verdict import blessing, verdict_files
 from ...schemas.config import foreground as foregrounds
 from ...schemas.config.config import Config
-from ...schemas.errors import DicebeamError, TablesError
+from ...schemas.errors import DamagedError, DicebeamError, TablesError
 from ...schemas.slices import ALL
 from ...schemas.verdict import GateVerdict
 from ..plans import table_settings
@@ -33,9 +33,11 @@ def write_report(config: Config, run_id: str, flags: Sequence[str] = (), out: st
 
     Raises:
         ConfigError, TablesError: if there is no such run, or its tables or its verdict cannot be read.
+        DamagedError: if a file of it or of its baseline is damaged, lost, or that of another run.
         StorageError: if the file cannot be written.
     """
     past, names = verdict.find_run(config, run_id, flags)
+    held_samples.check(past, may_be_gone=True)
     used = report_models.config_of(past, config)
     data = _with_foreground(_collected(past, names, used), config, used)
     worst, fallen, notes = _cards(data, used, config)
@@ -99,10 +101,14 @@ def _foreground(past: FinishedRun, config: Config) -> tuple[str, ...]:
 def _cards(data: ReportData, used: Config, config: Config) -> tuple[list[Card], list[Card], list[str]]:
     """Cards of the worst samples and of the largest falls, and why there are none where that is so."""
     past, baseline, foreground = data.past, data.baseline, data.foreground
+    if baseline is not None:
+        held_samples.check(baseline, may_be_gone=True)
     before, specs = None if baseline is None else baseline.run, table_settings.slice_specs(used)
     try:
         worst = gallery_samples.find("worst", past.run, before, foreground, specs)
         fallen = gallery_samples.find("fall", past.run, before, foreground, specs)
+    except DamagedError:
+        raise  # the page would say less than the files beside it, and nobody would look for why
     except (DicebeamError, OSError, BeamIOError, pa.ArrowException) as error:
         return [], [], [f"Samples could not be chosen: {error}"]
     if not worst and not fallen:

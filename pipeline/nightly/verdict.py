@@ -9,7 +9,7 @@ from typing import Any
 from ...components.gate import baselines, drift_messages, estimates, headline, never_passes
 from ...components.gate import checks as gate_checks
 from ...components.gate.checks import Compared
-from ...components.runs import accounting, latest_run, run_files, run_tables
+from ...components.runs import accounting, held_samples, latest_run, run_files, run_tables
 from ...components.runs.run_tables import FinishedRun, RunName
 from ...components.storage import filesystems
 from ...schemas import slices
@@ -98,6 +98,7 @@ def decide(
         ConfigError: if there are no checks.
         TablesError: if there is no such finished run, another config scored it, or the config has checks of the data
             and these were not analyzed; or if the log of blessings is damaged.
+        DamagedError: if a file that is read is damaged, or that of another run, or a sample file is lost or foreign.
         ClockError: if what decides which run is the baseline is of a time that is still to come.
     """
     check_config(config)
@@ -109,8 +110,11 @@ def decide(
         differs = baselines.difference(tonight.row["config"], config.model_dump_json(), NOT_SCORING)
         msg = f"run {tonight.run_id!r} was scored with another config: {differs}. Gate it with the config of the run"
         raise TablesError(msg)
+    held_samples.check(tonight)
     kind = baseline or config.gate.baseline
     before, why = baseline_run.find(config, kind, tonight, names)
+    if before is not None:
+        held_samples.check(before, may_be_gone=True)
     moved = drift.judge(config, tonight, before, why)
     unlike = [] if before is None else _unlike(config, tonight, before)
     found = comparison.compare(config, tonight, None if unlike else before, tell)

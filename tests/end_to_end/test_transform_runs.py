@@ -28,7 +28,7 @@ from dicebeam.schemas.errors import SampleError, StorageError, TablesError
 from dicebeam.schemas.records import Batch, Lineage, Progress
 from dicebeam.schemas.shards import Shard
 from tests.real_data.test_real_data import CAMVID
-from tests.support import builders, run_rows
+from tests.support import builders, rewriting, run_rows
 from tests.support.evaluating import evaluate, table
 from tests.support.transforming import KEY, SIDE, network, record, save_baked, save_bare
 
@@ -233,7 +233,7 @@ def test_a_summary_keeps_what_only_the_row_knows(folder, other):
 def test_rows_that_were_written_before_there_were_transforms_are_read(other, tmp_path):
     shutil.copytree(f"{other.output}/runs", tmp_path / "runs")
     for file in (tmp_path / "runs").rglob("part-0.parquet"):
-        pq.write_table(pq.ParquetFile(file).read().drop_columns(["transform", "transform_fingerprint"]), file)
+        rewriting.rewrite(file, pq.ParquetFile(file).read().drop_columns(["transform", "transform_fingerprint"]))
     found = run_rows.finished_runs(str(tmp_path))
     assert {past.row["transform"] for past in found} == {None}
     assert runs_row.read(found[0].run)["transform_fingerprint"] is None

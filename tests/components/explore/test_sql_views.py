@@ -12,7 +12,7 @@ import pytest
 from dicebeam.components.explore import query, sql_views
 from dicebeam.components.runs import run_files
 from dicebeam.schemas import tables
-from dicebeam.schemas.errors import ConfigError
+from dicebeam.schemas.errors import DamagedError
 from tests.support import history, small_nights
 
 VIEWS = {view.name: view for view in sql_views.views()}
@@ -130,7 +130,7 @@ def test_a_statement_opens_the_files_of_no_other_table(tmp_path):
     broken = next(tmp_path.glob("samples/*/*/*.parquet"))
     broken.write_bytes(b"no Parquet file")
     assert query.query(str(tmp_path), "SELECT count(*) FROM latest_run").rows == [(1,)]
-    with pytest.raises(ConfigError, match=r"the query failed: .*No magic bytes"):
+    with pytest.raises(DamagedError, match=rf"in {broken}, but it is damaged: .*; delete it, and evaluate again"):
         query.query(str(tmp_path), "SELECT count(*) FROM samples")
 
 

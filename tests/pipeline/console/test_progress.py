@@ -5,6 +5,7 @@ import io
 import threading
 from types import SimpleNamespace
 
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
@@ -38,7 +39,7 @@ def commit(run, shard, scored=5, failed=1):
     path = f"{run.folder('samples')}/{run_files.file_name(shard.path)}"
     with run_files.filesystems.committing(path) as out:
         metadata = tables.with_metadata(table.schema, run.run_id, record.encode()).metadata
-        run_files.pq.write_table(table.replace_schema_metadata(metadata), out)
+        pq.write_table(table.replace_schema_metadata(metadata), out)
 
 
 def test_a_line_of_a_log():
@@ -157,6 +158,6 @@ def test_shards_in_a_merged_file_were_committed_before(plan):
     schema = tables.with_metadata(tables.samples_schema([]), plan.run.run_id, shard_records.encode_all(records))
     path = f"{plan.run.folder('samples')}/{run_files.compacted_name(shard.path for shard in SHARDS[:2])}"
     with run_files.filesystems.committing(path) as out:
-        run_files.pq.write_table(schema.empty_table(), out)
+        pq.write_table(schema.empty_table(), out)
     look = progress.by_files(plan)
     assert look() == Snapshot(0, 0, sum(shard.size_bytes for shard in SHARDS[:2]), 0)

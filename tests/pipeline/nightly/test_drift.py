@@ -14,7 +14,7 @@ from dicebeam.pipeline.nightly.comparison import Comparison
 from dicebeam.schemas.config.config import Config
 from dicebeam.schemas.errors import TablesError
 from dicebeam.schemas.verdict import DRIFTED, INVALID, NO_BASELINE, OUT_OF_BOUNDS, PASS, REGRESSED
-from tests.support import analyzed, kept_demo, run_rows
+from tests.support import analyzed, kept_demo, rewriting, run_rows
 from tests.support.kept_demo import CHECK, THREE_SHARDS, WORSE
 
 MEAN = "gate.drift=[{metric: channel_mean, max_shift: 0.1}]"
@@ -26,7 +26,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = {"v1": [], "v2": [WORSE], "part": [THREE_SHARDS]}
     folder = kept_demo.make(tmp_path_factory.mktemp("drifting") / "demo", 60, runs)
     for table in (folder / "reports").glob("*/*/run_id=v1"):
-        shutil.copytree(table, table.with_name("run_id=again"))
+        copy = shutil.copytree(table, table.with_name("run_id=again"))
+        for file in copy.glob("*.parquet"):
+            rewriting.rewrite(file, run_id="again")
     return kept_demo.kept(folder)
 
 

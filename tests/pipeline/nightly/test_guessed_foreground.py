@@ -17,7 +17,7 @@ from dicebeam.pipeline.nightly import report, verdict
 from dicebeam.schemas.config.config import Config
 from dicebeam.schemas.errors import ConfigError
 from dicebeam.schemas.verdict import OUT_OF_BOUNDS
-from tests.support import builders
+from tests.support import builders, rewriting
 from tests.support.evaluating import evaluate, table
 
 SAYS = "foreground: lesion (background is left out by its name; set foreground to choose)"
@@ -85,7 +85,7 @@ def as_an_older_version_kept_it(settings: dict[str, Any]) -> None:
     path = run_row(settings)
     (row,) = pq.read_table(path, partitioning=None).to_pylist()
     row["config"] = json.dumps({**json.loads(row["config"]), "foreground": None})
-    pq.write_table(pa.Table.from_pylist([row], schema=pq.read_schema(path)), path)
+    rewriting.rewrite(path, pa.Table.from_pylist([row], schema=pq.read_schema(path)))
 
 
 def test_a_background_is_in_no_mean(settings: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from dicebeam.pipeline import cli
 from dicebeam.pipeline.nightly import verdict
 from dicebeam.schemas.errors import TablesError
 from dicebeam.schemas.verdict import INVALID
-from tests.support import kept_demo
+from tests.support import kept_demo, rewriting
 from tests.support.kept_demo import CHECK, WORSE, config
 
 SAID = "run v2 finished later than v1, but its status is over_failure_budget: 0 of 60 records failed"
@@ -31,7 +31,7 @@ def set_status(folder: Path, run_id: str, status: str) -> None:
     (path,) = (folder / "reports/runs").glob(f"*/run_id={run_id}/part-0.parquet")
     rows = pq.read_table(path, partitioning=None)
     place = rows.schema.get_field_index("status")
-    pq.write_table(rows.set_column(place, "status", pa.array([status])), path)
+    rewriting.rewrite(path, rows.set_column(place, "status", pa.array([status])))
 
 
 @pytest.mark.parametrize("status", ["over_failure_budget", "shard_cut_short", "nothing_scored"])

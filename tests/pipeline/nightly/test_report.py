@@ -232,12 +232,13 @@ def test_a_baseline_whose_tables_are_gone_is_said(root):
     assert "Worst regressions" not in html
 
 
-def test_sample_files_that_are_damaged_leave_the_rest_of_the_page(root):
+def test_sample_files_that_are_damaged_end_the_page(root):
     for path in root.glob("reports/samples/*/run_id=monday/*.parquet"):
         path.write_bytes(b"PAR1junkPAR1")
-    html = written(root)
-    assert "Samples could not be chosen" in html
-    assert "INCONCLUSIVE" in html
+    with pytest.raises(
+        TablesError, match=r"^expected `samples` of run 'monday' in .*, but it is damaged: .*; delete it"
+    ):
+        written(root)
 
 
 def test_compressed_shards_and_volumes_show_the_depth_with_most_errors(tmp_path):
@@ -288,5 +289,7 @@ def test_sample_files_that_are_gone_leave_the_rest_of_the_page(root):
 def test_tables_that_cannot_be_read_are_one_clear_error(root):
     for path in root.glob("reports/slices/*/run_id=tuesday/*.parquet"):
         path.write_bytes(b"PAR1junkPAR1")
-    with pytest.raises(TablesError, match=r"the tables of run 'tuesday' cannot be read: .*dicebeam summarize"):
+    with pytest.raises(
+        TablesError, match=r"expected `slices` of run 'tuesday' in .*, but it is damaged: .*dicebeam summarize"
+    ):
         written(root)
