@@ -53,6 +53,10 @@ class TablesError(DicebeamError):
     """Tables that are to be written or read are not as they must be."""
 
 
+class DamagedError(TablesError):
+    """A file of the tables is not as it was written, or is that of another run; the message says how to repair it."""
+
+
 class ClockError(TablesError):
     """What decides an order was written at a time that is still to come: a clock is wrong, and nobody knows which."""
 

@@ -33,7 +33,7 @@ ARROWS = {
     "samples": "runs statistics storage runtime",
     "summary": "samples runs statistics storage",
     "dataset": "reading decoding runs statistics storage runtime",
-    "gate": "summary samples runs statistics storage wording",
+    "gate": "summary samples runs statistics wording",
     "verdict": "runs storage wording",
     "report": "verdict model reading decoding samples runs statistics wording",
     "explore": "model reading decoding storage",
@@ -208,6 +208,13 @@ def test_functions_are_short(path):
         if ast.get_docstring(f) and len(f.body) > 1:
             sizes[f.name] = f.end_lineno - f.body[1].lineno + 1
     assert not {name: size for name, size in sizes.items() if size > MAX_FUNCTION_LINES}
+
+
+@pytest.mark.parametrize("name", sorted(set(TREES) - {"components.storage.parquet_reading"}))
+def test_parquet_is_read_where_it_is_checked_and_nowhere_else(name):
+    names = {node.attr for node in ast.walk(TREES[name]) if isinstance(node, ast.Attribute)}
+    names |= {alias.name for n in ast.walk(TREES[name]) if isinstance(n, ast.ImportFrom) for alias in n.names}
+    assert not names & {"ParquetFile", "ParquetDataset", "read_table", "read_metadata", "read_schema", "read_pandas"}
 
 
 @each_file

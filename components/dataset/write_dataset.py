@@ -99,7 +99,7 @@ def _check(settings: DatasetSettings, totals: RunTotals, sums: DatasetSums, fail
 
 def _publish(graph: str, folder: str) -> None:
     """Copy the transform to its place, each file whole or not at all."""
-    for file in filesystems.below(graph, "**"):
+    for file in filesystems.below(graph, "**", dotted=True):
         with (
             filesystems.reading_stored(file.path) as source,
             filesystems.committing(f"{folder}{file.path[len(graph) :]}") as target,

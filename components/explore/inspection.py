@@ -47,8 +47,10 @@ def _model(path: str) -> Sheet:
 
 
 def _transform(path: str) -> Sheet:
-    copy = local_copies.local_copy(path, fingerprints.transform_fingerprint(path), local_copies.TRANSFORM)
-    transform = transforms.load(copy, path)
+    fingerprint = fingerprints.transform_fingerprint(path)
+    transform = local_copies.load(
+        path, fingerprint, local_copies.TRANSFORM, lambda folder: transforms.load(folder, path)
+    )
     raw = [
         ("raw", transforms.describe(name, spec), raw_features.describe(transform.parsing[name]))
         for name, spec in sorted(transform.takes.items())

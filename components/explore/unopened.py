@@ -5,10 +5,10 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ...schemas import partitions, tables
-from ..storage import filesystems
+from ...schemas.errors import DamagedError
+from ..storage import filesystems, parquet_reading
 
 PARTITION_KEYS = {"eval_date": "DATE", "run_id": "VARCHAR"}
 _TYPES = {
@@ -54,8 +54,8 @@ def columns(root: str, table: str) -> Columns:
 def _of_last_file(root: str, table: str) -> Columns:
     for path in _last_files(root, table):
         try:
-            return _of_schema(pq.read_schema(path))
-        except pa.ArrowInvalid:
+            return _of_schema(parquet_reading.footer(path).schema)
+        except DamagedError:
             continue  # whoever asks for its rows is told
     return {}
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...schemas.slices import ALL
@@ -20,7 +19,6 @@ from ..samples.sample_blocks import ReadBlock
 from ..statistics import digest
 from ..statistics.hashing import id_hashes
 from ..statistics.slicing import SliceSpec
-from ..storage import filesystems
 from ..summary import slice_rows
 from ..summary.slice_rows import ClassSettings
 from ..summary.slice_state import BootstrapSettings, SliceState
@@ -57,11 +55,10 @@ def ids_of(run: Run, n_classes: int) -> Ids:
 
 
 def _ids_in(path: str, n_classes: int) -> Ids:
-    with filesystems.reading(path) as opened:
-        parts = [
-            id_hashes(rows["sample_id"].take(whole_samples.firsts(rows, n_classes)).cast(pa.binary()).to_pylist())
-            for rows in whole_samples.read(pq.ParquetFile(opened), n_classes, ["sample_id"])
-        ]
+    parts = [
+        id_hashes(rows["sample_id"].take(whole_samples.firsts(rows, n_classes)).cast(pa.binary()).to_pylist())
+        for rows in whole_samples.read(path, n_classes, ["sample_id"])
+    ]
     return np.concatenate(parts) if parts else np.empty(0, np.uint64)
 
 

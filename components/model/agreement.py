@@ -42,14 +42,23 @@ class Agreement:
     required: tuple[str, ...] = ()
 
 
-def agree(model: ModelSettings, transform_fingerprint: str | None, n_classes: int, batch_size: int) -> Agreement:
-    """Read the model's signatures, load the transform, and hold the config against both.
+def agree(
+    model: ModelSettings, graph: bytes, transform_fingerprint: str | None, n_classes: int, batch_size: int
+) -> Agreement:
+    """Load the transform, and hold the config against it and the model's signatures.
+
+    Args:
+        model: how it is fed and read.
+        graph: the bytes of its graph file that its fingerprint is of.
+        transform_fingerprint: of the transform, None for none.
+        n_classes: classes of the config.
+        batch_size: of the config.
 
     Raises:
         ModelError: where they disagree; the message says what is missing, and what there is.
-        StorageError: if a remote transform cannot be copied.
+        StorageError: if the transform is another one now, or a remote one cannot be copied.
     """
-    found = signatures.read(model.path)
+    found = signatures.of_graph(graph, model.path)
     if transform_fingerprint is None:
         return with_signature(found, model, n_classes, batch_size)
     transform = local_copies.load_transform(model, transform_fingerprint)

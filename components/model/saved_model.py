@@ -11,14 +11,14 @@ from ...schemas.config.limits import BATCH_TIMEOUT_SECONDS
 from ...schemas.config.model import ModelSettings
 from ...schemas.errors import ModelError
 from ..runtime import gpus
-from . import transforms
+from . import local_copies, transforms
 from .agreement import Agreement
-from .local_copies import load_transform, local_copy
+from .local_copies import load_transform
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreSettings:
-    """What the scoring stage needs. The fingerprints name the local copies of what is remote."""
+    """What the scoring stage needs. The fingerprints are of what must be loaded, on whichever worker."""
 
     model: ModelSettings
     labels: LabelSettings
@@ -30,15 +30,17 @@ class ScoreSettings:
 
 
 def load(settings: ScoreSettings) -> Any:  # noqa: ANN401 - TensorFlow's loaded object has no type
-    """Load the SavedModel.
+    """Load the SavedModel that the fingerprint is of.
 
     Raises:
         ModelError: if it cannot be loaded.
+        StorageError: if another one is there now.
         DeviceError: if a GPU is required and there is none.
     """
     gpus.prepare(settings.devices)
     try:
-        return tf.saved_model.load(local_copy(settings.model.path, settings.model_fingerprint))
+        path, fingerprint = settings.model.path, settings.model_fingerprint
+        return local_copies.load(path, fingerprint, local_copies.MODEL, tf.saved_model.load)
     except (OSError, tf.errors.OpError, ValueError) as error:
         msg = f"model {settings.model.path}: expected a SavedModel, but it cannot be loaded: {error}"
         raise ModelError(msg) from error
@@ -49,6 +51,7 @@ def load_inputs(settings: ScoreSettings) -> transforms.Apply | None:
 
     Raises:
         ModelError: if the transform cannot be loaded.
+        StorageError: if another one is there now.
     """
     if settings.transform_fingerprint is None:
         return None

@@ -8,6 +8,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from ...schemas.errors import ModelError
 from ..storage import filesystems
+from . import fingerprints
 
 SERVE = "serve"
 _INIT_OP = "__saved_model_init_op"
@@ -48,19 +49,35 @@ def read(path: str) -> dict[str, Signature]:
         ModelError: if there is no SavedModel, or one without a graph tagged `serve`.
     """
     try:
-        with filesystems.reading_stored(f"{path.rstrip('/')}/saved_model.pb") as file:
-            graphs = saved_model_pb2.SavedModel.FromString(file.read()).meta_graphs
-    except (OSError, DecodeError) as error:
-        msg = f"expected a SavedModel folder (with saved_model.pb) at {path!r}, but it cannot be read: {error}"
-        raise ModelError(msg) from error
-    graph = next((g for g in graphs if SERVE in g.meta_info_def.tags), None)
-    if graph is None:
+        with filesystems.reading_stored(f"{path.rstrip('/')}/{fingerprints.MODEL_GRAPH}") as file:
+            graph = file.read()
+    except OSError as error:
+        raise fingerprints.no_model(path, error) from error
+    return of_graph(graph, path)
+
+
+def of_graph(graph: bytes, path: str) -> dict[str, Signature]:
+    """The signatures of a SavedModel.
+
+    Args:
+        graph: the bytes of its graph file.
+        path: of its folder, for messages.
+
+    Raises:
+        ModelError: if it is no SavedModel, or has no graph tagged `serve`.
+    """
+    try:
+        graphs = saved_model_pb2.SavedModel.FromString(graph).meta_graphs
+    except DecodeError as error:
+        raise fingerprints.no_model(path, error) from error
+    serving = next((g for g in graphs if SERVE in g.meta_info_def.tags), None)
+    if serving is None:
         tags = [sorted(g.meta_info_def.tags) for g in graphs]
         msg = f"expected a graph tagged {SERVE!r} in {path!r}, but it has the tags {tags}"
         raise ModelError(msg)
     return {
         name: Signature(name, _infos(definition.inputs), _infos(definition.outputs))
-        for name, definition in sorted(graph.signature_def.items())
+        for name, definition in sorted(serving.signature_def.items())
         if name != _INIT_OP
     }
 

@@ -3,20 +3,20 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ...schemas import partitions, tables
+from ...schemas import partitions, repairs, tables
 from ...schemas.accounting import Committed, SampleFiles
-from ...schemas.errors import ConfigError, TablesError
+from ...schemas.errors import ConfigError, DamagedError, TablesError
 from ...schemas.files import StoredFile
 from ...schemas.shards import ByteRange
 from ..runtime import prefetch
-from ..storage import filesystems, parquet_files
+from ..storage import filesystems, parquet_files, parquet_reading
+from ..storage.parquet_reading import Footer
 from . import config_difference, shard_ranges
 from .shard_records import ShardRecord, shard_records
 
@@ -98,12 +98,12 @@ def check_same_run(record: ShardRecord, run: Run, path: str) -> None:
 
 
 def read_shard_records(path: str) -> list[ShardRecord]:
-    """What a sample file says of its units.
+    """What a sample file says of its units; of its bytes the last are read, and checked.
 
     Raises:
-        TablesError: if it is no sample file.
+        TablesError: if it is no sample file. DamagedError: if it is damaged, or that of another run.
     """
-    return shard_records(_metadata(path).metadata, path)
+    return shard_records(parquet_reading.footer(path).said, path)
 
 
 def read_shard_record(path: str) -> ShardRecord:
@@ -120,32 +120,31 @@ def read_all(paths: Iterable[str]) -> Iterator[tuple[str, list[ShardRecord]]]:
     return prefetch.ordered_map(read, paths, threads=FOOTER_THREADS, ahead=4 * FOOTER_THREADS, name="footers")
 
 
-def _metadata(path: str) -> pq.FileMetaData:
-    try:
-        with filesystems.reading(path) as file:
-            metadata: pq.FileMetaData = pq.ParquetFile(file).metadata
-    except pa.ArrowInvalid as error:
-        msg = f"expected a sample file at {path}, but it is no Parquet file: {error}; delete it and run again"
-        raise TablesError(msg) from error
-    return metadata
-
-
 def committed(path: str, run: Run, n_classes: int) -> list[Committed]:
     """The accounting of the units of a committed sample file.
 
     Raises:
-        TablesError: if its rows are not what its metadata says, or another config wrote it.
+        TablesError: if another config wrote it. DamagedError: if its rows are not what its metadata says.
     """
-    metadata = _metadata(path)
-    records, rows = shard_records(metadata.metadata, path), metadata.num_rows
+    footer = parquet_reading.footer(path)
+    records = shard_records(footer.said, path)
     for record in records:
         check_same_run(record, run, path)
-    unsound = [record for record in records if record.records != record.scored + record.failed]
-    if unsound or rows != n_classes * sum(record.scored for record in records):
-        said = "; ".join(str(record) for record in (unsound or records)[:3])
-        msg = f"{path} has {rows} rows, but its metadata says {said}; delete the file and run again"
-        raise TablesError(msg)
+    check_rows(footer, records, n_classes)
     return accounts(records, path)
+
+
+def check_rows(footer: Footer, records: Sequence[ShardRecord], n_classes: int) -> None:
+    """Hold that a sample file has the rows that its metadata says.
+
+    Raises:
+        DamagedError: if it has more or less of them.
+    """
+    unsound = [record for record in records if record.records != record.scored + record.failed]
+    if unsound or footer.num_rows != n_classes * sum(record.scored for record in records):
+        said = "; ".join(str(record) for record in (unsound or records)[:3])
+        why = f"it has {footer.num_rows} rows, but its metadata says {said}"
+        raise DamagedError(repairs.damaged(footer.path, why))
 
 
 def accounts(records: Iterable[ShardRecord], path: str) -> list[Committed]:
@@ -220,8 +219,7 @@ def check_run_id(run_id: str) -> str:
 def find_eval_date(output: str, run_id: str) -> str | None:
     """The date under which samples or the row of a run stand, None if neither does; TablesError if there are two."""
     files = f"eval_date=*/run_id={run_id}/"
-    hidden = [] if filesystems.is_remote(output) else [f"runs/{files}.*"]  # in a bucket * is these as well
-    patterns = (f"samples/{files}*.parquet", f"runs/{files}*", *hidden)
+    patterns = (f"samples/{files}*.parquet", f"runs/{files}*", f"runs/{files}.*")
     dates = {partitions.of_path(file.path)[0] for each in patterns for file in filesystems.below(output, each)}
     if len(dates) > 1:
         raise TablesError(partitions.under_two_dates(run_id, dates, output))

@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ...schemas import partitions, tables
 from ...schemas.errors import TablesError
 from ..runtime import prefetch
-from ..storage import filesystems, parquet_files
+from ..storage import filesystems, parquet_reading
 from . import clocks, run_files, runs_row
 from .run_files import Place, Run
 
@@ -133,7 +132,11 @@ def _run(output: str, date: str, run_id: str, row: Mapping[str, Any]) -> Run:
 
 
 def read(place: Place, table: str, slices: Collection[str] | None = None) -> pa.Table:
-    """A table with fixed columns of a run or an analysis, or those of its rows that are of some slices."""
+    """A table with fixed columns of a run or an analysis, or those of its rows that are of some slices.
+
+    Raises:
+        DamagedError: if a file is damaged, or that of another run.
+    """
     schema = tables.FIXED[table]
     files = filesystems.below(place.folder(table), "*.parquet")
     parts = [_read_file(file.path, schema, slices) for file in files]
@@ -142,9 +145,8 @@ def read(place: Place, table: str, slices: Collection[str] | None = None) -> pa.
 
 def _read_file(path: str, schema: pa.Schema, slices: Collection[str] | None = None) -> pa.Table:
     wanted = None if slices is None else pc.field("slice").isin(pa.array(sorted(slices), pa.string()))
-    with filesystems.reading(path) as opened:
-        rows = parquet_files.read(opened) if wanted is None else pq.read_table(opened, filters=wanted)
-    return parquet_files.with_schema(rows, schema)
+    with parquet_reading.opened(path) as file:
+        return file.read_as(schema, wanted)
 
 
 def scored_classes(run: Place) -> tuple[int, ...]:

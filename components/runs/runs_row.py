@@ -9,11 +9,9 @@ import platform
 from contextlib import suppress
 from typing import Any
 
-import pyarrow as pa
-
-from ...schemas import tables
-from ...schemas.errors import TablesError
-from ..storage import filesystems, parquet_files, storage_errors
+from ...schemas import repairs, tables
+from ...schemas.errors import DamagedError
+from ..storage import filesystems, parquet_reading, storage_errors
 from .run_files import Place
 
 FILE = "part-0.parquet"
@@ -29,7 +27,7 @@ def read(run: Place) -> dict[str, Any] | None:
     """The row, hidden or not, with NULL where an older version wrote nothing; None if the run was never finished.
 
     Raises:
-        TablesError: if it is damaged; the message names the file.
+        DamagedError: if it is damaged, or that of another run; the message names the file.
     """
     found = find(run)
     return found and found[0]
@@ -40,27 +38,17 @@ def find(run: Place) -> tuple[dict[str, Any], str] | None:
     for name in (FILE, _ASIDE, _HIDDEN, FILE):  # another process may move it from name to name meanwhile
         path = f"{run.folder('runs')}/{name}"
         with suppress(FileNotFoundError):
-            return _read(path, run.run_id), name
+            return _read(path), name
     return None
 
 
-def _read(path: str, run_id: str) -> dict[str, Any]:
-    try:
-        with filesystems.reading(path) as file:
-            rows = parquet_files.with_schema(parquet_files.read(file), tables.RUNS).to_pylist()
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise _damaged(path, run_id, str(error)) from error
+def _read(path: str) -> dict[str, Any]:
+    with parquet_reading.opened(path) as file:
+        rows = file.read_as(tables.RUNS).to_pylist()
     if len(rows) != 1:
-        raise _damaged(path, run_id, f"it has {len(rows)} rows")
+        raise DamagedError(repairs.damaged(path, f"it has {len(rows)} rows"))
     row: dict[str, Any] = rows[0]
     return row
-
-
-def _damaged(path: str, run_id: str, why: str) -> TablesError:
-    return TablesError(
-        f"expected the row of run {run_id!r} in {path}, but it is damaged: {why}; to write it anew: "
-        f"dicebeam summarize CONFIG.yaml --run-id {run_id}"
-    )
 
 
 def stands(run: Place) -> bool:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ...schemas import tables
-from ...schemas.errors import TablesError
+from ...schemas import repairs, tables
+from ...schemas.errors import DamagedError, TablesError
 from ...schemas.shards import ByteRange
 
 _OF_THE_RUN = ("config_fingerprint", "model_fingerprint", "class_ids", "scoring", "transform_fingerprint")
@@ -62,7 +62,7 @@ def shard_records(metadata: dict[bytes, bytes] | None, path: str) -> list[ShardR
     """What a sample file's metadata says of its units, in the order of their rows.
 
     Raises:
-        TablesError: if it is no sample file of this version.
+        TablesError: if it is no sample file of this version. DamagedError: if what it says cannot be read.
     """
     found = metadata or {}
     kinds = {tables.SHARD_METADATA, tables.SHARDS_METADATA} & set(found)
@@ -72,10 +72,13 @@ def shard_records(metadata: dict[bytes, bytes] | None, path: str) -> list[ShardR
             "use another run id"
         )
         raise TablesError(msg)
-    fields = json.loads(found[kinds.pop()])
-    shards = fields.pop("shards", [{}])
-    shared = {**fields, "class_ids": tuple(fields.get("class_ids", ()))}
-    return [_record({**shared, **shard}) for shard in shards]
+    try:
+        fields = json.loads(found[kinds.pop()])
+        shards = fields.pop("shards", [{}])
+        shared = {**fields, "class_ids": tuple(fields.get("class_ids", ()))}
+        return [_record({**shared, **shard}) for shard in shards]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DamagedError(repairs.damaged(path, f"its metadata cannot be read: {error}")) from error
 
 
 def _record(fields: dict[str, Any]) -> ShardRecord:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ...schemas import tables
 from ...schemas.errors import UnfinishedRunError
@@ -17,7 +16,7 @@ from ...schemas.files import StoredFile
 from ..runs import run_files, runs_row, shard_ranges, superseded_files
 from ..runs.run_files import Place, Run
 from ..runs.shard_records import ShardRecord, encode_all
-from ..storage import filesystems, parquet_files
+from ..storage import filesystems, parquet_files, parquet_reading
 from . import merged_rows
 from .merged_rows import Part
 
@@ -119,7 +118,7 @@ def _merge(run: Place, sources: Sequence[Source]) -> None:
         _write(run, f"{run.folder('failures')}/{name}", tables.FAILURES, parts, tables.FAILURES_ORDER, records)
     parts = [Part(source.path, tuple((shard_ranges.order(r), _rows(r)) for r in source.records)) for source in sources]
     merged = f"{run.folder('samples')}/{name}"
-    _write(run, merged, _schema(sources[0].path), parts, tables.SAMPLES_ORDER, records)
+    _write(run, merged, parquet_reading.footer(sources[0].path).schema, parts, tables.SAMPLES_ORDER, records)
     _check_sources(run, [Source(merged, tuple(records))], records[0])
     for path in (*(source.path for source in sources), *failures):
         filesystems.delete(path)
@@ -148,11 +147,6 @@ def _write(
         for group in parquet_files.in_groups(rows):
             writer.write_table(group.sort_by([(name, "ascending") for name in order]))  # failures may need it
         writer.add_key_value_metadata(encode_all(records))
-
-
-def _schema(path: str) -> pa.Schema:
-    with filesystems.reading(path) as file:
-        return pq.ParquetFile(file).schema_arrow
 
 
 def _rows(record: ShardRecord) -> int:

@@ -5,10 +5,10 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ...schemas.errors import StorageError, TablesError
-from ..storage import filesystems
+from ...schemas import repairs
+from ...schemas.errors import DamagedError, StorageError
+from ..storage import parquet_reading
 
 ROWS_A_READ = 1 << 16
 
@@ -32,7 +32,7 @@ def in_shard_order(parts: Sequence[Part], columns: Sequence[str]) -> Iterator[pa
         columns: what is read, in this order.
 
     Raises:
-        TablesError: if a file has fewer rows than its part says. StorageError: if it cannot be read.
+        DamagedError: if a file has fewer rows than its part says, or is damaged. StorageError: if it cannot be read.
     """
     order = sorted((unit, place, rows) for place, part in enumerate(parts) for unit, rows in part.units if rows)
     last = {place: unit for unit, place, _ in order}
@@ -58,8 +58,7 @@ class _Reader:
         while rows:
             table = self._left or next(self._batches, None)
             if table is None:
-                msg = f"{self._path} has {rows} rows less than its metadata says; delete the file and evaluate again"
-                raise TablesError(msg)
+                raise DamagedError(repairs.damaged(self._path, f"it has {rows} rows less than its metadata says"))
             taken = table.slice(0, rows)
             self._left = table.slice(taken.num_rows) if taken.num_rows < table.num_rows else None
             rows -= taken.num_rows
@@ -71,11 +70,9 @@ class _Reader:
 
 def _batches(path: str, columns: Sequence[str]) -> Generator[pa.Table]:
     try:
-        with filesystems.reading(path) as opened:
-            file = pq.ParquetFile(opened)
-            for group in range(file.num_row_groups):  # the writer bounds the text of a group
-                for batch in file.iter_batches(ROWS_A_READ, [group], list(columns)):
-                    yield pa.table(batch).select(columns)
-    except OSError as error:
-        msg = f"{path} cannot be read: {error}; try again"
+        with parquet_reading.opened(path) as file:
+            for batch in file.batches(ROWS_A_READ, columns):
+                yield pa.table(batch).select(columns)
+    except FileNotFoundError as error:
+        msg = f"{path} is not there any more; try again"
         raise StorageError(msg) from error

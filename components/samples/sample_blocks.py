@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...schemas.records import SampleSums
 from ..statistics import sample_sums, slicing
 from ..statistics.hashing import id_hashes
 from ..statistics.slicing import SliceSpec
-from ..storage import filesystems
 from . import whole_samples
 
 _PIXELS = ("true_positives", "false_positives", "false_negatives")
@@ -60,11 +58,14 @@ def read_blocks(path: str, columns: Sequence[str], cluster: str | None, n_classe
         cluster: the column whose values are resampled; None for the samples themselves. A sample without a
             value is a cluster of its own.
         n_classes: scored classes.
+
+    Raises:
+        DamagedError: if the file is not as it was written, or its numbers cannot be.
     """
-    wanted = list(dict.fromkeys(["sample_id", *columns, *([cluster] if cluster else []), *_PIXELS, *_SOFT, *_WHOLE]))
-    with filesystems.reading(path) as opened:
-        for rows in whole_samples.read(pq.ParquetFile(opened), n_classes, wanted):
-            yield _block(rows, columns, cluster, n_classes)
+    first = ["sample_id", "class_id", *columns, *([cluster] if cluster else [])]
+    wanted = list(dict.fromkeys([*first, *_PIXELS, *_SOFT, *_WHOLE]))
+    for rows in whole_samples.read(path, n_classes, wanted):
+        yield _block(rows, columns, cluster, n_classes)
 
 
 def sliced(block: ReadBlock, spec: SliceSpec) -> Iterator[tuple[str, SampleBlock]]:

@@ -6,7 +6,6 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...schemas import tables
@@ -14,7 +13,8 @@ from ...schemas.errors import TablesError
 from ..runs import run_files, shard_records
 from ..runs.run_files import Run
 from ..statistics.hashing import id_hashes, mixed
-from ..storage import filesystems
+from ..storage import parquet_reading
+from ..storage.parquet_reading import Footer
 from . import whole_samples
 
 ROWS_OF_EVERY_COLUMN = 1 << 17
@@ -89,27 +89,24 @@ def count(run: Run) -> tuple[int, int]:
     """How many samples a run has, and the classes of each; reads footers alone."""
     rows = classes = 0
     for path in run_files.sample_paths(run):
-        with filesystems.reading(path) as opened:
-            metadata = pq.ParquetFile(opened).metadata
-        classes = _classes(metadata, path)
-        rows += metadata.num_rows
+        footer = parquet_reading.footer(path)
+        classes = _classes(footer)
+        rows += footer.num_rows
     return rows // max(classes, 1), classes
 
 
-def _classes(metadata: pq.FileMetaData, path: str) -> int:
-    found = len(shard_records.shard_records(metadata.metadata, path)[0].class_ids)
+def _classes(footer: Footer) -> int:
+    found = len(shard_records.shard_records(footer.said, footer.path)[0].class_ids)
     if not found:
-        raise TablesError(f"expected {path} to say which classes were scored, but it names none; evaluate again")
+        raise TablesError(f"expected {footer.path} to say which classes were scored, but it names none; evaluate again")
     return found
 
 
 def _file_blocks(path: str, columns: Sequence[str] | None) -> Iterator[ScanBlock]:
     wanted = None if columns is None else list(dict.fromkeys([*_KEYS, "class_name", "dice", *columns]))
-    with filesystems.reading(path) as opened:
-        file = pq.ParquetFile(opened)
-        n_classes = _classes(file.metadata, path)
-        for rows in whole_samples.read(file, n_classes, wanted, ROWS_OF_EVERY_COLUMN):
-            yield ScanBlock(rows, tuple(rows["class_name"].slice(0, n_classes).to_pylist()))
+    n_classes = _classes(parquet_reading.footer(path))
+    for rows in whole_samples.read(path, n_classes, wanted, ROWS_OF_EVERY_COLUMN):
+        yield ScanBlock(rows, tuple(rows["class_name"].slice(0, n_classes).to_pylist()))
 
 
 def slice_columns(rows: pa.Table) -> list[str]:

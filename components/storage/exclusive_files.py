@@ -1,4 +1,4 @@
-"""Small files that are created once: of several writers of one name exactly one succeeds, and its file is whole.
+"""Files that are created once: of several writers of one name exactly one succeeds, and its file is whole.
 
 On a disk that is a hard link to a file that is written already, in a bucket a request with a precondition.
 """
@@ -6,9 +6,10 @@ On a disk that is a hard link to a file that is written already, in a bucket a r
 import errno
 import os
 import time
-import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from . import filesystems, object_stores, storage_errors
 
@@ -18,7 +19,7 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def create(path: str, data: bytes) -> bool:
-    """Create a file, unless there is one of that name; returns whether it is this one.
+    """Create a small file, unless there is one of that name; returns whether it is this one.
 
     Where the answer to a request was lost, a file of the same bytes is taken for this one. So bytes of which only one
     writer may win must be his alone.
@@ -30,28 +31,65 @@ def create(path: str, data: bytes) -> bool:
         return _sent(path, data) if filesystems.is_remote(path) else _linked(path, data)
 
 
+def send(file: BinaryIO, path: str) -> bool:
+    """Make an object of a file that is written already, unless there is one of that name.
+
+    Returns:
+        Whether it is there now; where the answer to a request was lost, False although it is.
+
+    Raises:
+        StorageError, OSError, and what storage_errors.REMOTE has: if it cannot be written.
+    """
+    return _tried(path, lambda: object_stores.put_new(file, path), lambda _: False)
+
+
+def link(temporary: Path, path: Path) -> bool:
+    """Give a local file that is written already a name that no file has; it keeps the temporary one.
+
+    Without hard links it is moved there after a look whether there is one: of two that do so at once the later one's
+    file stands, and never half of one.
+
+    Returns:
+        Whether it has the name.
+
+    Raises:
+        OSError: if it cannot be.
+    """
+
+    def moved() -> bool:
+        if path.exists():
+            return False
+        filesystems.rename(str(temporary), str(path))
+        return True
+
+    return _link(temporary, path, moved)
+
+
 def _sent(path: str, data: bytes) -> bool:
+    return _tried(path, lambda: object_stores.put_if_absent(data, path), lambda file: file.read() == data)
+
+
+def _tried(path: str, put: Callable[[], bool], is_ours: Callable[[BinaryIO], bool]) -> bool:
     for _ in range(_TRIES):
-        if object_stores.put_if_absent(data, path):
+        if put():
             return True
         with suppress(FileNotFoundError), filesystems.reading_stored(path) as file:
-            return file.read() == data
+            return is_ours(file)
         time.sleep(_PAUSE_SECONDS)  # S3 refuses both of two requests that come at the same time
     raise OSError(errno.EAGAIN, "the store says that such an object is there, and that it is not")
 
 
 def _linked(path: str, data: bytes) -> bool:
-    folder, _, name = path.rpartition("/")
-    temporary = Path(f"{folder}/.{name}.{uuid.uuid4().hex[:12]}.tmp")
-    filesystems.make_folder(folder)
+    temporary = Path(filesystems.temporary_name(path))
+    filesystems.make_folder(path.rpartition("/")[0])
     try:
         _write(temporary, data)
-        return _link(temporary, Path(path), data)
+        return _link(temporary, Path(path), lambda: _written(Path(path), data))
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _link(temporary: Path, path: Path, data: bytes) -> bool:
+def _link(temporary: Path, path: Path, without_links: Callable[[], bool]) -> bool:
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -61,7 +99,7 @@ def _link(temporary: Path, path: Path, data: bytes) -> bool:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        return _written(path, data)
+        return without_links()
     return True
 
 

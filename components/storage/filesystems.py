@@ -1,8 +1,4 @@
-"""Files through Beam's filesystems: local, gs://, s3:// alike.
-
-Local paths are made absolute where they enter, because a worker may run in another directory and because
-Beam matches no relative pattern without a folder in it.
-"""
+"""Files here and in buckets: local, gs://, s3:// alike. A local path is made absolute where it enters, for workers."""
 
 import glob
 import gzip
@@ -23,7 +19,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from ...schemas.errors import StorageError
 from ...schemas.files import StoredFile
-from . import object_stores, storage_errors
+from . import local_files, object_stores, storage_errors
 
 READ_BUFFER_BYTES = 1 << 20
 COPY_CHUNK_BYTES = 16 << 20
@@ -45,17 +41,21 @@ def absolute(path: str) -> str:
     return path if is_remote(path) else os.path.abspath(Path(path).expanduser())  # noqa: PTH100 - "..", not links
 
 
-def match(pattern: str, *, dotted: bool = False) -> list[StoredFile]:
+def match(pattern: str, *, dotted: bool = False, once: bool = False) -> list[StoredFile]:
     """Files that match a glob, with their sizes, sorted by path; `*` stays inside a folder, `/**/` is any depth.
 
-    Local folders that are links are followed, which Beam's own listing does not do. A local name that begins with a
-    dot matches no star, unless it is `dotted`; that of an object does.
+    Args:
+        pattern: of files on this machine or in a bucket: one rule for both, see `globs`.
+        dotted: whether stars stand for hidden names as well, those of folders included.
+        once: under `**` a local folder is visited once, whatever links lead to it; links to folders are followed.
+
+    Raises:
+        ConfigError: if it is no pattern. StorageError: if something that it gives cannot be listed or looked at.
     """
-    if is_remote(pattern):
-        found = [StoredFile(each.path, each.size_bytes) for each in object_stores.listed(pattern)]
-    else:
-        paths = glob.iglob(absolute(pattern), recursive=True, include_hidden=dotted)  # noqa: PTH207 - follows links
-        found = [StoredFile(str(path), path.stat().st_size) for path in map(Path, paths) if path.is_file()]
+    if not is_remote(pattern):
+        matched = local_files.matching(absolute(pattern), dotted=dotted, once=once)
+        return [StoredFile(each.path, each.status.st_size) for each in matched]
+    found = [StoredFile(each.path, each.size_bytes) for each in object_stores.listed(pattern, dotted=dotted)]
     return sorted(found, key=lambda file: file.path)
 
 
@@ -70,7 +70,7 @@ def exists(path: str) -> bool:
         return bool(FileSystems.exists(path))
     with storage_errors.reading(path):
         there = object_stores.exists(path)
-    return there or bool(below(path, "**"))
+    return there or bool(below(path, "**", dotted=True))
 
 
 def modified(path: str) -> datetime:
@@ -165,11 +165,16 @@ def _created(path: str) -> Iterator[BinaryIO]:
             yield file
 
 
+def temporary_name(path: str) -> str:
+    """A name beside a path's, for what is to stand there when it is whole; no reader's `*.parquet` matches it."""
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/.{name}.{uuid.uuid4().hex[:12]}{_TEMPORARY}"
+
+
 @contextmanager
 def _renamed(path: str) -> Iterator[BinaryIO]:
-    folder, _, name = path.rpartition("/")
-    temporary = f"{folder}/.{name}.{uuid.uuid4().hex[:12]}{_TEMPORARY}"
-    make_folder(folder)
+    make_folder(path.rpartition("/")[0])
+    temporary = temporary_name(path)
     try:
         with _created(temporary) as file:
             yield file
@@ -231,13 +236,9 @@ def delete_abandoned(folder: str, older_than: float) -> None:
 
 
 def copy_folder(source: str, destination: Path) -> None:
-    """Copy every file below a folder to a local folder.
-
-    Raises:
-        StorageError: if what arrives of a file is not as long as the file.
-    """
+    """Copy every file below a folder, hidden ones too; StorageError if one does not arrive as long as it is."""
     root = source.rstrip("/") + "/"
-    for entry in below(source, "**"):
+    for entry in below(source, "**", dotted=True):
         target = destination / entry.path[len(root) :]
         target.parent.mkdir(parents=True, exist_ok=True)
         with reading_stored(entry.path) as file, target.open("wb") as out:

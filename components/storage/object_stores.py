@@ -7,25 +7,21 @@ it appears under its name as a whole, with a checksum that the store verifies, o
 
 import copy
 import functools
-import re
-import uuid
 from typing import Any, BinaryIO, NamedTuple
 
-from apache_beam.io.filesystem import FileSystem
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from google.api_core.exceptions import NotFound
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from ...schemas.errors import StorageError
-from . import storage_errors
+from . import globs, s3_uploads, storage_errors
 
 RETRY_SECONDS = 120.0
 """For how long Google's client tries a request again; how often boto3 does so, AWS_MAX_ATTEMPTS says."""
 GS_CHUNK_BYTES = 16 << 20
 S3_WHOLE_BYTES, S3_PART_BYTES = 1 << 30, 64 << 20
 """Up to here an S3 object is one request; a larger one is sent in parts, and these are dropped if one fails."""
-_MARK = "dicebeam-upload"
 _REFUSED = (409, 412)
 """HTTP statuses of a precondition that does not hold, and of two writers of a name at once."""
 
@@ -37,39 +33,58 @@ def put(file: BinaryIO, path: str) -> None:
         StorageError: for a place that is neither, or if the object has another size than the file afterwards.
         OSError, and what storage_errors.REMOTE has: if it cannot be written; then there is no part of it.
     """
-    file.seek(0, 2)
-    size = file.tell()
-    file.seek(0)
-    scheme, bucket, name = _parts(path)
+    (scheme, bucket, name), size = _parts(path), _rewound(file)
     there = _put_s3(file, bucket, name) if scheme == "s3" else _put_gs(file, size, bucket, name)
+    _check_size(path, size, there)
+
+
+def put_new(file: BinaryIO, path: str) -> bool:
+    """Write what a file holds as one object, unless there is one of that name; returns whether it has been written.
+
+    When it is False is said at `put_if_absent`.
+
+    Raises:
+        StorageError, OSError, and what storage_errors.REMOTE has: as in `put`.
+    """
+    (scheme, bucket, name), size = _parts(path), _rewound(file)
+    try:
+        at_s3 = scheme == "s3"
+        there = _put_new_s3(file, size, bucket, name) if at_s3 else _put_gs(file, size, bucket, name, 0)
+    except storage_errors.REMOTE as error:
+        if storage_errors.status(error) in _REFUSED:
+            return False
+        raise
+    _check_size(path, size, there)
+    return True
+
+
+def _rewound(file: BinaryIO) -> int:
+    size = file.seek(0, 2)
+    file.seek(0)
+    return size
+
+
+def _check_size(path: str, size: int, there: int | None) -> None:
     if there not in (None, size):
         delete(path)
         msg = f"{path} cannot be written: expected an object of {size} bytes, but it had {there}; it is deleted again"
         raise StorageError(msg)
 
 
-def _put_gs(file: BinaryIO, size: int, bucket: str, name: str) -> int | None:
+def _put_gs(file: BinaryIO, size: int, bucket: str, name: str, generation: int | None = None) -> int | None:
     """Upload; returns the size that the store answers for this upload."""
     blob = _gs().bucket(bucket).blob(name, chunk_size=GS_CHUNK_BYTES)
-    blob.upload_from_file(file, size=size, checksum="crc32c", retry=_retry())
+    blob.upload_from_file(file, size=size, checksum="crc32c", retry=_retry(), if_generation_match=generation)
     stored: int | None = blob.size
     return stored
 
 
 def _put_s3(file: BinaryIO, bucket: str, name: str) -> int | None:
-    """Upload; returns the size of the object, None if another writer has replaced it since."""
-    from boto3.s3.transfer import TransferConfig  # noqa: PLC0415 - the extra `aws`
+    return s3_uploads.put(_s3(), file, {"Bucket": bucket, "Key": name}, S3_WHOLE_BYTES, S3_PART_BYTES)
 
-    client, mark = _s3(), uuid.uuid4().hex
-    how = TransferConfig(multipart_threshold=S3_WHOLE_BYTES, multipart_chunksize=S3_PART_BYTES, use_threads=False)
-    client.upload_fileobj(file, bucket, name, ExtraArgs={"Metadata": {_MARK: mark}}, Config=how)
-    try:
-        found = client.head_object(Bucket=bucket, Key=name)
-    except storage_errors.REMOTE as error:
-        if storage_errors.is_missing(error):
-            return None
-        raise
-    return int(found["ContentLength"]) if found["Metadata"].get(_MARK) == mark else None
+
+def _put_new_s3(file: BinaryIO, size: int, bucket: str, name: str) -> int | None:
+    return s3_uploads.put_new(_s3(), file, {"Bucket": bucket, "Key": name}, size, S3_WHOLE_BYTES, S3_PART_BYTES)
 
 
 def put_if_absent(data: bytes, path: str) -> bool:
@@ -103,23 +118,22 @@ class Stored(NamedTuple):
     modified: float
 
 
-def listed(pattern: str) -> list[Stored]:
-    """The objects that match a glob as Beam reads it; none where there is no such bucket.
+def listed(pattern: str, *, dotted: bool = False) -> list[Stored]:
+    """The objects that match a glob, see `globs`; none where there is no such bucket.
 
     Raises:
         StorageError: if they cannot be listed.
     """
     _parts(pattern)
-    before = re.split(r"[\[*?]", pattern)[0]
-    wanted = re.compile(FileSystem.translate_pattern(pattern))
+    wanted = globs.parts(pattern, dotted=dotted)
+    before = globs.beginning(wanted)
     try:
         with storage_errors.reading(pattern):
             found = [Stored(path, *rest) for path, rest in _beams(pattern).list_files(before, with_metadata=True)]
     except FileNotFoundError:
         return []
-    return [
-        each for each in found if wanted.match(each.path) and not each.path.endswith("/")
-    ]  # as consoles make folders
+    # consoles make folders of names that end in a slash
+    return [each for each in found if globs.fits(wanted, each.path.split("/")) and not each.path.endswith("/")]
 
 
 def opened(path: str) -> BinaryIO:

@@ -1,13 +1,16 @@
-"""How every Parquet file is written: the one place of its encodings, statistics and row groups.
+"""How every Parquet file is written: the one place of its encodings, statistics and row groups, and its seal.
 
 What the choices weigh: `python -m benchmarks.parquet_sizes`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from . import parquet_seals
 
 ROWS_A_GROUP = 1 << 17
 """About what DuckDB takes at a time, and 7 MB of `samples`."""
@@ -28,19 +31,93 @@ def dictionary_columns(schema: pa.Schema) -> list[str]:
     ]
 
 
-def writer(file: BinaryIO | str, schema: pa.Schema, sorted_by: Sequence[str] = ()) -> pq.ParquetWriter:
+class Writer:
+    """A Parquet file as it is written, sealed when the block ends without an error; see `parquet_seals`."""
+
+    def __init__(self, file: BinaryIO, schema: pa.Schema, sorted_by: Sequence[str] = ()) -> None:
+        self._file = _Counted(file)
+        order = [pq.SortingColumn(schema.get_field_index(name)) for name in sorted_by]
+        self._parquet = pq.ParquetWriter(
+            self._file,
+            schema.with_metadata(parquet_seals.with_mark(schema.metadata)),
+            compression=_COMPRESSION,
+            compression_level=_LEVEL,
+            use_dictionary=dictionary_columns(schema),
+            write_statistics=True,
+            write_page_index=True,
+            write_page_checksum=True,
+            sorting_columns=order or None,
+        )
+
+    def write_table(self, table: pa.Table) -> None:
+        """Write rows as a row group, which are in the order of `sorted_by`."""
+        self._parquet.write_table(table)
+
+    def add_key_value_metadata(self, metadata: Mapping[bytes, bytes]) -> None:
+        """Say something more in the metadata of the file."""
+        self._parquet.add_key_value_metadata(metadata)
+
+    def __enter__(self) -> "Writer":
+        """The writer itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        """Write the footer, and the seal into it."""
+        if kind is not None:
+            self._parquet.close()
+            return
+        self._parquet.add_key_value_metadata({parquet_seals.KEY: parquet_seals.BLANK})
+        self._file.keep()
+        self._parquet.close()
+        self._file.seal()
+
+
+class _Counted(io.RawIOBase):
+    """A file whose checksum is counted while it is written, and the last bytes of which are kept to be sealed."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._start = file, file.tell()
+        self._crc, self._bytes = 0, 0
+        self._kept: list[bytes] | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
+        written = bytes(data)
+        self._file.write(written)
+        self._bytes += len(written)
+        if self._kept is None:
+            self._crc = parquet_seals.crc(written, self._crc)
+        else:
+            self._kept.append(written)
+        return len(written)
+
+    def tell(self) -> int:
+        return self._bytes
+
+    def flush(self) -> None:
+        if not self.closed:
+            self._file.flush()
+
+    def keep(self) -> None:
+        """From here on is the end of the file, of which the footer is a part."""
+        self._kept = []
+
+    def seal(self) -> None:
+        """Put the checksums into the place that was left for them."""
+        end = b"".join(self._kept or ())
+        size = parquet_seals.footer_bytes(end)
+        footer = end[-size:]
+        place, digits = parquet_seals.digits(parquet_seals.crc(end[:-size], self._crc), footer)
+        self._file.seek(self._start + self._bytes - size + place)
+        self._file.write(digits)
+        self._file.seek(self._start + self._bytes)
+
+
+def writer(file: BinaryIO, schema: pa.Schema, sorted_by: Sequence[str] = ()) -> Writer:
     """A writer of one file. The rows of each table it is given are a row group, in the order of `sorted_by`."""
-    order = [pq.SortingColumn(schema.get_field_index(name)) for name in sorted_by]
-    return pq.ParquetWriter(
-        file,
-        schema,
-        compression=_COMPRESSION,
-        compression_level=_LEVEL,
-        use_dictionary=dictionary_columns(schema),
-        write_statistics=True,
-        write_page_index=True,
-        sorting_columns=order or None,
-    )
+    return Writer(file, schema, sorted_by)
 
 
 def in_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -55,11 +132,6 @@ def in_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
             held, rows, nbytes = [], 0, 0
     if rows:
         yield pa.concat_tables(held)
-
-
-def read(file: BinaryIO) -> pa.Table:
-    """Every row of a file; for one of few rows it takes half as long as `pq.read_table`."""
-    return pq.ParquetFile(file).read(use_threads=False)
 
 
 def with_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -11,14 +11,13 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ...schemas import tables
 from ...schemas.accounting import FileSums, RunTotals
 from ...schemas.errors import AccountingError, TablesError
 from ...schemas.slices import SliceTables
 from ..runs import accounting, run_files, runs_row, superseded_files
-from ..storage import filesystems
+from ..storage import filesystems, parquet_reading
 from . import slice_batches
 
 FILE = runs_row.FILE
@@ -140,8 +139,8 @@ def _check_failures(run: run_files.Run, totals: RunTotals) -> None:
     for file in filesystems.below(run.folder("failures"), "*.parquet"):
         if file.path in left:
             continue
-        with filesystems.reading(file.path) as opened:
-            rows += pq.ParquetFile(opened).metadata.num_rows
+        with parquet_reading.opened(file.path) as opened:
+            rows += opened.footer.num_rows
     if rows != totals.failed:
         msg = f"expected {totals.failed} rows in {run.folder('failures')}, but it has {rows}"
         raise AccountingError(msg)

@@ -13,7 +13,7 @@ from ...components.runs import past_foreground
 from ...components.runs.run_tables import FinishedRun
 from ...schemas.config.config import Config
 from ...schemas.config.model import ModelSettings
-from ...schemas.errors import ModelError
+from ...schemas.errors import ModelError, StorageError
 from ..plans import model_settings
 
 _CONFIG_OF_NOW = ("output", "gate")
@@ -41,17 +41,18 @@ def predictor(past: FinishedRun, config: Config) -> ShownModel:
     if not path:
         return ShownModel(model_settings.without_model(config), "the run does not say which model it was")
     try:
-        if fingerprints.model_fingerprint(path) != past.row["model_fingerprint"]:
+        files = fingerprints.read_model(path)
+        if files.fingerprint != past.row["model_fingerprint"]:
             return ShownModel(model_settings.without_model(config), "other files are in the model's folder now")
         settings = _settings(past, config)
         transform = model_settings.fingerprint_of_transform(settings)
         if transform != past.row["transform_fingerprint"]:
             return ShownModel(model_settings.without_model(config), "other files are in the transform's folder now")
-        agreement = agree(settings, transform, len(config.classes), config.batch_size)
-        of_model, seconds = past.row["model_fingerprint"], config.batch_timeout_seconds
-        score = ScoreSettings(settings, config.labels, agreement, of_model, seconds, transform)
+        agreement = agree(settings, files.graph, transform, len(config.classes), config.batch_size)
+        seconds = config.batch_timeout_seconds
+        score = ScoreSettings(settings, config.labels, agreement, files.fingerprint, seconds, transform)
         return ShownModel(model_settings.decode_settings(config, agreement), Predictor(score))
-    except ModelError:
+    except (ModelError, StorageError):
         what = "its model, or the transform before it," if past.row["transform"] else "its model"
         return ShownModel(model_settings.without_model(config), f"{what} is not there any more, or cannot be loaded")
 

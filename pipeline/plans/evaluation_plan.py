@@ -9,7 +9,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from ...components.model.agreement import agree
-from ...components.model.fingerprints import model_fingerprint
+from ...components.model.fingerprints import read_model
 from ...components.model.saved_model import ScoreSettings
 from ...components.reading import find_shards
 from ...components.reading.read_samples import ReadSettings
@@ -61,9 +61,10 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
     devices = device_options.settings(options)
     if transform is not None:
         before_first_op(options, devices)
-    agreement = agree(model, transform, len(config.classes), config.batch_size)
+    files = read_model(model.path)
+    agreement = agree(model, files.graph, transform, len(config.classes), config.batch_size)
     table_settings.check_foreground(config, agreement.scored)
-    run = _run(config, run_id, started, transform)
+    run = _run(config, run_id, started, (files.fingerprint, transform))
     settings = GraphSettings(
         tuple(filesystems.absolute(pattern) for pattern in config.examples),
         find_shards.listing(found),
@@ -91,14 +92,15 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
     return Plan(config, run, found, settings, options)
 
 
-def _run(config: Config, run_id: str | None, now: datetime, transform: str | None) -> run_files.Run:
-    """A new run, or the one that was begun under this id."""
+def _run(config: Config, run_id: str | None, now: datetime, scored_by: tuple[str, str | None]) -> run_files.Run:
+    """A new run, or the one that was begun under this id; `scored_by` are the fingerprints of model and transform."""
+    model, transform = scored_by
     output = filesystems.absolute(config.output)
     if run_id is None:
         run_id, date = run_claims.claim_new(output, now, "samples")
     else:
         date = run_claims.claim(output, run_files.check_run_id(run_id), now, "samples")
-    fingerprints = (config.fingerprint, model_fingerprint(config.model), config.scoring, transform)
+    fingerprints = (config.fingerprint, model, config.scoring, transform)
     run = run_files.Run(output, date, run_id, *fingerprints)
     for path in itertools.islice(run_files.sample_paths(run), 1):
         run_files.check_same_run(run_files.read_shard_record(path), run, path)

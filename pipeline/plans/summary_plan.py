@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from ...components.reading import find_shards
 from ...components.runs import config_difference, run_files, runs_row, shard_ranges
 from ...components.runs.run_files import Run
 from ...components.runs.shard_records import ShardRecord
-from ...components.storage import filesystems
+from ...components.storage import filesystems, parquet_reading
 from ...components.summary.write_tables import TableSettings
 from ...schemas import tables
 from ...schemas.config.config import OF_THE_TABLES, Config
@@ -107,8 +106,7 @@ def _check_same_scoring(config: Config, record: ShardRecord, run_id: str, path: 
 
 def _check_columns(config: Config, path: str) -> None:
     """Hold that every slice feature has its column in the sample files."""
-    with filesystems.reading(path) as file:
-        names = pq.ParquetFile(file).schema_arrow.names
+    names = parquet_reading.footer(path).schema.names
     there = [name for name in names if name not in tables.RESERVED]
     columns = tables.slice_columns(config.slice_features)
     missing = [feature for feature, column in zip(config.slice_features, columns, strict=True) if column not in there]

@@ -8,8 +8,8 @@ from apache_beam.io.filesystem import BeamIOError
 
 from ...components.decoding.decode_record import DecodeSettings
 from ...components.model import model_faults
-from ...components.model.agreement import Agreement, agree
-from ...components.model.fingerprints import model_fingerprint
+from ...components.model.agreement import agree
+from ...components.model.fingerprints import read_model
 from ...components.model.saved_model import ScoreSettings
 from ...components.model.scorer import Scorer
 from ...components.reading import find_shards, first_records
@@ -42,18 +42,18 @@ def findings(config: Config, flags: Sequence[str]) -> Iterator[Finding]:
     found: list[Shard] = []
     for pattern in config.examples:
         yield _matched(pattern, found)
-    agreement, finding = _agreement(config)
+    score, finding = _agreement(config)
     yield finding
-    says = config.foreground_says(agreement.scored) if agreement else None
+    says = config.foreground_says(score.agreement.scored) if score else None
     if says:
         yield fine(says, "classes")
     shards = sorted(set(found), key=lambda shard: shard.path)
-    decode = model_settings.decode_settings(config, agreement) if agreement else _without_model(config, shards)
+    decode = model_settings.decode_settings(config, score.agreement) if score else _without_model(config, shards)
     looked = first_records.look(shards, decode, failures_allowed=config.max_failed_fraction > 0)
     yield from looked.findings
     yield from gate_samples.findings(config, shards)
-    if agreement is not None:
-        yield from _tried(config, agreement, decode, shards)
+    if score is not None:
+        yield from _tried(score, decode, shards, failures_allowed=config.max_failed_fraction > 0)
 
 
 def _output(output: str) -> Finding:
@@ -81,18 +81,21 @@ def _matched(pattern: str, found: list[Shard]) -> Finding:
     return fine(f"{len(matched):,} shards, {sum(shard.size_bytes for shard in matched) / 1e6:,.1f} MB", where)
 
 
-def _agreement(config: Config) -> tuple[Agreement | None, Finding]:
-    """What config and model agree on; None with a problem where they do not."""
+def _agreement(config: Config) -> tuple[ScoreSettings | None, Finding]:
+    """How the model would score, with what it and the config agree on; None with a problem where they do not."""
     model = model_settings.model_settings(config)
     try:
         transform = model_settings.fingerprint_of_transform(model)
-        agreed = agree(model, transform, len(config.classes), config.batch_size)
+        files = read_model(model.path)
+        agreed = agree(model, files.graph, transform, len(config.classes), config.batch_size)
         table_settings.check_foreground(config, agreed.scored)
     except (DicebeamError, BeamIOError, ValueError) as error:
         shows = "the model's signatures" + (" and the transform's features" if model.input.transform else "")
         return None, problem(str(error), "model", f"fix the config; dicebeam inspect shows {shows}")
     agrees = "and the transform agree" if model.input.transform else "agrees"
-    return agreed, fine(f"the signature {agreed.signature!r} {agrees} with the config", model.path)
+    seconds = config.batch_timeout_seconds
+    score = ScoreSettings(model, config.labels, agreed, files.fingerprint, seconds, transform)
+    return score, fine(f"the signature {agreed.signature!r} {agrees} with the config", model.path)
 
 
 def _without_model(config: Config, shards: Sequence[Shard]) -> DecodeSettings:
@@ -102,21 +105,19 @@ def _without_model(config: Config, shards: Sequence[Shard]) -> DecodeSettings:
     return replace(volumes if stored.rank == VOLUME else images, input_kind=config.input.kind)
 
 
-def _tried(config: Config, agreement: Agreement, decode: DecodeSettings, shards: Sequence[Shard]) -> Iterator[Finding]:
+def _tried(
+    score: ScoreSettings, decode: DecodeSettings, shards: Sequence[Shard], *, failures_allowed: bool
+) -> Iterator[Finding]:
     """Load the model and score records as the trial before a run does, until one is scored."""
-    model = model_settings.model_settings(config)
-    todo = "fix the model, or the config that feeds it"
+    path, todo = score.model.path, "fix the model, or the config that feeds it"
     try:
-        fingerprint = model_fingerprint(config.model)
-        of_transform, seconds = model_settings.fingerprint_of_transform(model), config.batch_timeout_seconds
-        scorer = Scorer(ScoreSettings(model, config.labels, agreement, fingerprint, seconds, of_transform))
-        found = trial.first_scored(shards, decode, scorer.score)
+        found = trial.first_scored(shards, decode, Scorer(score).score)
     except (DeviceError, FixedBatchError) as error:
-        yield warning(str(error), model.path, "it was not tried here; the workers will meet the records first")
+        yield warning(str(error), path, "it was not tried here; the workers will meet the records first")
     except (DicebeamError, OSError, BeamIOError) as error:
         yield problem(str(error), "model", todo)
     else:
-        yield from _outcome(found, model.path, todo, failures_allowed=config.max_failed_fraction > 0)
+        yield from _outcome(found, path, todo, failures_allowed=failures_allowed)
 
 
 def _outcome(found: Tried, model: str, todo: str, *, failures_allowed: bool) -> Iterator[Finding]:

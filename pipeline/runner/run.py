@@ -6,13 +6,12 @@ from typing import Any, Protocol
 
 import apache_beam as beam
 import pyarrow as pa
-import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from ...components.runs import accounting, run_files, run_tables
 from ...components.runtime import progress_counts
-from ...components.storage import filesystems
+from ...components.storage import filesystems, parquet_reading
 from ...schemas import errors
 from . import engine_errors, jobs, options, worker_watch
 
@@ -133,8 +132,8 @@ def _not_complete(run: run_files.Place, found: str) -> errors.TablesError:
 def _first_failures(run: run_files.Place, limit: int = 3) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for file in filesystems.below(run.folder("failures"), "*.parquet"):
-        with filesystems.reading(file.path) as opened:
-            batch = next(pq.ParquetFile(opened).iter_batches(limit), None)
+        with parquet_reading.opened(file.path) as opened:
+            batch = next(opened.batches(limit), None)
         rows += batch.to_pylist() if batch is not None else []
         if len(rows) >= limit:
             break

@@ -94,7 +94,7 @@ def assert_sums_are_those_of(truth: pd.DataFrame, samples: pd.DataFrame) -> None
     np.testing.assert_allclose(ours.soft_predicted_sq, truth.soft_pred_sq_sum, rtol=1e-4, atol=1e-6)
 
 
-OFTEN = ("v1", "void_as_no_class", "subtle_regression", "one_of_two_outputs", "examples_signature")
+OFTEN = ("v1", "void_as_no_class", "one_of_two_outputs")
 """One of each kind; the others take as long and are run by make test-long."""
 
 
@@ -115,6 +115,7 @@ def test_camvid_counts_are_exact(name: str, real_data: Path, tmp_path: Path) -> 
     assert_sums_are_those_of(truth, samples)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", ["v1", "v2"])
 def test_hippocampus_counts_are_exact_from_logits(model: str, real_data: Path, tmp_path: Path) -> None:
     root = real_data / "hippocampus"
@@ -138,6 +139,7 @@ def test_hippocampus_counts_are_exact_from_logits(model: str, real_data: Path, t
     assert (samples.dice.isna() == (samples.state == "absent")).all()
 
 
+@pytest.mark.long
 def test_class_id_output_gives_the_same_counts(real_data: Path, tmp_path: Path) -> None:
     more = {"output_name": "class_ids", "output_kind": "class_ids", **VOID_IS_IGNORED}
     samples = table(evaluate(camvid(real_data, tmp_path, "v1_multi", **more)), "samples")

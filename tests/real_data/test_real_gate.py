@@ -14,6 +14,8 @@ from tests.real_data.test_real_data import CAMVID, HIPPOCAMPUS, camvid
 from tests.support import plain
 from tests.support.evaluating import evaluate, table
 
+pytestmark = pytest.mark.long  # four evaluations of real data
+
 MARGIN = 0.01
 SHARD = "test-00000-of-00004.tfrecord"
 """A quarter of the hippocampus slices."""

@@ -18,6 +18,8 @@ from tests.components.report.test_outlines import filled
 from tests.real_data.test_real_data import CAMVID, VOID_IS_IGNORED, camvid
 from tests.support.evaluating import evaluate
 
+pytestmark = pytest.mark.long  # two evaluations of real data, and a page
+
 VOID, SHAPE = 11, (192, 256)
 CHECKS = [{"metric": "dice_mean", "class": "*", "max_drop": 0.01}]
 

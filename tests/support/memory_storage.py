@@ -1,13 +1,11 @@
 """Buckets in memory in the place of real ones: no folders, and an object appears as a whole."""
 
 import io
-import re
 from typing import Any
 
 import pytest
-from apache_beam.io.filesystem import FileSystem
 
-from dicebeam.components.storage import object_stores
+from dicebeam.components.storage import globs, object_stores
 from dicebeam.components.storage.object_stores import Stored
 
 WRITTEN = 1_800_000_000.0
@@ -25,9 +23,14 @@ def install(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     def put_if_absent(data: bytes, path: str) -> bool:
         return files.setdefault(path, data) is data
 
-    def listed(pattern: str) -> list[Stored]:
-        wanted = re.compile(FileSystem.translate_pattern(pattern))
-        return [Stored(path, len(data), WRITTEN) for path, data in sorted(files.items()) if wanted.match(path)]
+    def put_new(file: Any, path: str) -> bool:
+        file.seek(0)
+        return path not in files and files.setdefault(path, data := file.read()) is data
+
+    def listed(pattern: str, *, dotted: bool = False) -> list[Stored]:
+        wanted = globs.parts(pattern, dotted=dotted)
+        found = [(path, data) for path, data in sorted(files.items()) if globs.fits(wanted, path.split("/"))]
+        return [Stored(path, len(data), WRITTEN) for path, data in found]
 
     def opened(path: str) -> io.BytesIO:
         if path not in files:
@@ -39,6 +42,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
 
     monkeypatch.setattr(object_stores, "put", put)
     monkeypatch.setattr(object_stores, "put_if_absent", put_if_absent)
+    monkeypatch.setattr(object_stores, "put_new", put_new)
     monkeypatch.setattr(object_stores, "listed", listed)
     monkeypatch.setattr(object_stores, "opened", opened)
     monkeypatch.setattr(object_stores, "exists", files.__contains__)

@@ -71,7 +71,7 @@ def sums_of_counts(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray, seed: int = 0
     rng, n = np.random.default_rng(seed), len(tp)
     soft = (tp * rng.random(tp.shape), (tp + fp) * rng.random(tp.shape), (tp + fp) * rng.random(tp.shape))
     ignored = rng.integers(0, 9, n)
-    return SampleSums(tp, tp + fp, tp + fn, *soft, ignored + 100, ignored)
+    return SampleSums(tp, tp + fp, tp + fn, *soft, ignored + 200, ignored)
 
 
 def random_samples(n: int, n_classes: int = 3, seed: int = 0) -> Samples:

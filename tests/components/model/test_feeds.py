@@ -95,7 +95,8 @@ def test_what_does_not_fit(takes, gives, feed, message):
 
 def agreed(model: str, transform: str, batch_size: int = 2, **more: Any) -> Any:
     settings = ModelSettings(path=model, input=InputSettings(transform=transform), **more)
-    return agreement.agree(settings, fingerprints.transform_fingerprint(transform), 3, batch_size)
+    graph = fingerprints.read_model(model).graph
+    return agreement.agree(settings, graph, fingerprints.transform_fingerprint(transform), 3, batch_size)
 
 
 def ids(image: tf.Tensor, **_: tf.Tensor) -> dict[str, tf.Tensor]:

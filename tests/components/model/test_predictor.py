@@ -9,7 +9,7 @@ import tensorflow as tf
 from dicebeam.components.decoding import decode_record, tf_examples
 from dicebeam.components.decoding.decode_record import DecodeSettings
 from dicebeam.components.model import agreement as agreements
-from dicebeam.components.model import predictor, signatures
+from dicebeam.components.model import fingerprints, predictor, signatures
 from dicebeam.components.model.predictor import Predictor
 from dicebeam.components.model.saved_model import ScoreSettings
 from dicebeam.components.model.scorer import Scorer
@@ -79,7 +79,7 @@ def settings_of(tmp_path, function, spec, more, classes, batch_size=3):
     decode = DecodeSettings(
         PRESETS["deeplab"], labels, (), model.input.kind, agreement.spatial_rank, agreement.channels
     )  # fmt: skip
-    return ScoreSettings(model, labels, agreement, "f"), decode
+    return ScoreSettings(model, labels, agreement, fingerprints.model_fingerprint(model.path)), decode
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -1,6 +1,5 @@
 """A loaded model over batches: what fails the run, what fails a sample, and that its neighbours are scored."""
 
-import os
 import re
 import threading
 
@@ -9,15 +8,13 @@ import pytest
 import tensorflow as tf
 
 from dicebeam.components.model import agreement as agreements
-from dicebeam.components.model import fingerprints, local_copies, signatures
+from dicebeam.components.model import fingerprints, signatures
 from dicebeam.components.model.saved_model import ScoreSettings
 from dicebeam.components.model.score_samples import SegmentationModelHandler
 from dicebeam.components.model.scorer import Scorer
-from dicebeam.components.runtime import private_folder
-from dicebeam.components.storage import filesystems
 from dicebeam.schemas.config.labels import LabelSettings
 from dicebeam.schemas.config.model import InputSettings, ModelSettings
-from dicebeam.schemas.errors import ModelError, StorageError
+from dicebeam.schemas.errors import ModelError
 from dicebeam.schemas.records import Batch, Failure, Lineage, Progress, Sample
 from dicebeam.schemas.shards import Shard
 from tests.support.builders import images_spec, png, save_model
@@ -100,7 +97,8 @@ def settings(path, signature="serving_default", kind="softmax"):
     input_kind = "encoded" if signature == "encoded" else "image"
     model = ModelSettings(path=path, output_kind=kind, input=InputSettings(signature=signature, kind=input_kind))
     size = 4 if signature == "four" else 16
-    return ScoreSettings(model, LABELS, agreements.with_signature(signatures.read(path), model, 3, size), "fingerprint")
+    agreement = agreements.with_signature(signatures.read(path), model, 3, size)
+    return ScoreSettings(model, LABELS, agreement, fingerprints.model_fingerprint(path))
 
 
 def batch(images, masks=None, failures=(), ignored=None):
@@ -306,7 +304,7 @@ def test_what_is_no_model(tmp_path):
     model = ModelSettings(path=str(tmp_path))
     agreement = agreements.Agreement("s", "i", "float32", None, "o", 2, 3, None, (0, 1, 2), 0)
     with pytest.raises(ModelError, match=r"model .*: expected a SavedModel, but it cannot be loaded: "):
-        Scorer(ScoreSettings(model, LABELS, agreement, "f"))
+        Scorer(ScoreSettings(model, LABELS, agreement, fingerprints.model_fingerprint(str(tmp_path))))
 
 
 # the handler
@@ -323,66 +321,6 @@ def test_bytes_are_those_of_the_pixels(models):
     assert handler.get_num_bytes(batch([image(), image()])) == 2 * (2 * 2 * 3 * 4 + 2 * 2)
     assert handler.get_num_bytes(batch([b"12345"])) == 5 + 4
     assert handler.get_metrics_namespace() == "dicebeam"
-
-
-# copies of remote models
-
-
-def test_a_local_model_is_used_where_it_is(tmp_path):
-    assert local_copies.local_copy(str(tmp_path), "f") == str(tmp_path)
-
-
-def graph_in(folder):
-    folder.mkdir(parents=True)
-    (folder / "saved_model.pb").write_bytes(b"x")
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """Where copies come, and the fingerprint of what `graph_in` makes."""
-    temp = tmp_path / "temp"
-    temp.mkdir()
-    monkeypatch.setattr(private_folder.tempfile, "gettempdir", lambda: str(temp))
-    graph_in(tmp_path / "model")
-    return temp / f"dicebeam-models-{os.getuid()}", fingerprints.model_fingerprint(str(tmp_path / "model"))
-
-
-def test_a_remote_model_is_copied_once(cache, monkeypatch):
-    folder, fingerprint = cache
-    copies = []
-    monkeypatch.setattr(filesystems, "copy_folder", lambda source, to: (copies.append(source), graph_in(to)))
-    places = {local_copies.local_copy("gs://b/m", fingerprint) for _ in range(3)}
-    assert places == {f"{folder}/{fingerprint}"}
-    assert copies == ["gs://b/m"]
-    assert [p.name for p in folder.iterdir()] == [fingerprint]
-
-
-def test_another_process_may_be_first_to_copy(cache, monkeypatch):
-    folder, fingerprint = cache
-    monkeypatch.setattr(filesystems, "copy_folder", lambda _, to: (graph_in(to), graph_in(folder / fingerprint)))
-    assert local_copies.local_copy("gs://b/m", fingerprint) == f"{folder}/{fingerprint}"
-    assert [p.name for p in folder.iterdir()] == [fingerprint]
-
-
-def test_a_model_that_is_another_one_now_is_not_used(cache, monkeypatch):
-    monkeypatch.setattr(filesystems, "copy_folder", lambda _, to: graph_in(to))
-    with pytest.raises(StorageError, match=r"gs://b/m: expected the one that the run was planned with, .* changed mea"):
-        local_copies.local_copy("gs://b/m", "another")
-    assert list(cache[0].iterdir()) == []
-
-
-@pytest.mark.parametrize("mode", [0o777, 0o720])
-def test_a_cache_that_others_can_write_to_is_refused(cache, mode):
-    cache[0].mkdir()
-    cache[0].chmod(mode)
-    with pytest.raises(StorageError, match=r"to be a folder that this user alone can write to; remove it, or set TM"):
-        local_copies.local_copy("gs://b/m", cache[1])
-
-
-def test_a_cache_that_is_a_link_is_refused(cache, tmp_path):
-    cache[0].symlink_to(tmp_path / "model")
-    with pytest.raises(StorageError, match="to be a folder that this user alone can write to"):
-        local_copies.local_copy("gs://b/m", cache[1])
 
 
 def test_a_sample_that_the_graph_cannot_be_traced_for_fails_alone(tmp_path):

@@ -73,7 +73,7 @@ def test_a_committed_file(run):
 def test_a_file_whose_rows_are_not_what_it_says(run, rows, changed):
     path = write(run, rows, **changed)
     with pytest.raises(
-        TablesError, match=f"a.parquet has {rows} rows, but its metadata says .*; delete the file and run"
+        TablesError, match=f"a.parquet, but it is damaged: it has {rows} rows, but its metadata says .*; delete it, and"
     ):
         run_files.committed(path, run, 2)
 
@@ -100,7 +100,7 @@ def test_a_parquet_file_of_something_else(run, tmp_path):
 def test_a_file_that_is_no_parquet(run, tmp_path, data):
     (tmp_path / "x.parquet").write_bytes(data)
     with pytest.raises(
-        TablesError, match=r"expected a sample file at .*, but it is no Parquet file: .*; delete it and run"
+        TablesError, match=r"expected a file in .*x\.parquet, but it is damaged: expected b'PAR1' at its end"
     ):
         run_files.committed(str(tmp_path / "x.parquet"), run, 2)
 
@@ -149,7 +149,11 @@ def test_write_table(run):
     path = run_files.write_table(tables.FAILURES.empty_table(), run, "failures", "part-0.parquet")
     assert path == f"{run.output}/failures/eval_date=2026-11-23/run_id=r1/part-0.parquet"
     file = pq.ParquetFile(path)
-    assert file.schema_arrow.metadata == {b"dicebeam.schema_version": b"1", b"dicebeam.run_id": b"r1"}
+    assert file.schema_arrow.metadata == {
+        b"dicebeam.schema_version": b"1",
+        b"dicebeam.run_id": b"r1",
+        b"dicebeam.sealed": b"crc32c",
+    }
     assert file.schema_arrow.names == tables.FAILURES.names
 
 

@@ -249,8 +249,12 @@ def test_a_run_that_lost_a_sample_file_is_refused(run: Run) -> None:
 
 def test_failures_that_are_missing_end_it_before_anything_is_deleted(run: Run) -> None:
     path = Path(run.folder("failures")) / run_files.file_name(SHARDS[1].path)
-    pq.write_table(pq.ParquetFile(path).read().slice(1), path)
-    with pytest.raises(TablesError, match=r"a.tfrecord-.*parquet has 1 rows less than its metadata says; delete the"):
+    rows = pq.ParquetFile(path).read().slice(1)
+    pq.write_table(rows.replace_schema_metadata({b"dicebeam.run_id": b"r1"}), path)
+    with pytest.raises(
+        TablesError,
+        match=r"a.tfrecord-.*parquet, but it is damaged: it has 1 rows less than its metadata says; delete it",
+    ):
         compact(run)
     assert len(names(run)) == 5
 

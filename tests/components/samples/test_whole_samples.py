@@ -4,13 +4,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dicebeam.components.runs.shard_records import ShardRecord
 from dicebeam.components.samples import whole_samples
+from dicebeam.schemas import tables
 
 
 def file_of(path, rows, rows_a_group):
     table = pa.table({"sample": [row // 3 for row in range(rows)], "value": list(range(rows))})
+    record = ShardRecord("s", 1, rows // 3, rows // 3, 0, "c", "m")
+    table = table.replace_schema_metadata(tables.with_metadata(table.schema, "r1", record.encode()).metadata)
     pq.write_table(table, path, row_group_size=rows_a_group)
-    return pq.ParquetFile(path)
+    return str(path)
 
 
 @pytest.mark.parametrize("rows_a_read", [1, 2, 4, 100])

@@ -9,13 +9,15 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicebeam.components.runs import run_files
 from dicebeam.components.runs.run_files import Run
+from dicebeam.components.runs.shard_records import ShardRecord
 from dicebeam.components.samples import sample_blocks, sample_rows, whole_samples
 from dicebeam.components.statistics import hashing
 from dicebeam.components.statistics.hashing import id_hashes
+from dicebeam.components.storage import filesystems, parquet_files
 from dicebeam.components.summary import count_duplicates
 from dicebeam.pipeline.runner.options import pipeline_options
+from dicebeam.schemas import tables
 from dicebeam.schemas.records import Lineage, SampleKey
 from tests.support.builders import sums_of
 
@@ -25,7 +27,13 @@ def write(folder, ids, name):
     keys = [SampleKey(Lineage(name, i, i), sample_id, ()) for i, sample_id in enumerate(ids)]
     counts = np.zeros((len(ids), 2), np.int64)
     table = sample_rows.sample_table(keys, sums_of(counts, counts, counts), (0, 1), ("a", "b"), ())
-    return run_files.write_table(table, Run(str(folder), "2026-11-23", "r1", "c", "m"), "samples", name)
+    path = f"{Run(str(folder), '2026-11-23', 'r1', 'c', 'm').folder('samples')}/{name}"
+    schema = tables.with_metadata(table.schema, "r1")
+    record = ShardRecord(name, 1, len(ids), len(ids), 0, "c", "m", class_ids=(0, 1))
+    with filesystems.committing(path) as file, parquet_files.writer(file, schema) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(record.encode())
+    return path
 
 
 def repeated(ids):

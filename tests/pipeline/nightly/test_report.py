@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from dicebeam.components.explore import demo, query
+from dicebeam.components.model import saved_model
 from dicebeam.components.reading import tfrecord
 from dicebeam.components.samples import compaction
 from dicebeam.components.verdict import verdict_files
@@ -164,6 +165,21 @@ def test_a_baseline_whose_model_is_another_now_is_not_drawn(root):
     (root / "models" / "v1" / "new.txt").write_text("x")
     html = written(root)
     assert "No prediction of the baseline: other files are in the model" in html
+    assert layers(html, "now") > 5
+
+
+def test_a_model_that_changes_while_the_page_is_made_is_not_drawn(root, monkeypatch):
+    load = saved_model.load
+
+    def changed(settings):
+        if settings.model.path.endswith("v1"):
+            (root / "models" / "v1" / "new.txt").write_text("x")
+        return load(settings)
+
+    monkeypatch.setattr(saved_model, "load", changed)
+    html = written(root)
+    assert "No prediction of the baseline: its model is not there any more, or cannot be loaded" in html
+    assert layers(html, "before") == 0
     assert layers(html, "now") > 5
 
 
