@@ -123,6 +123,8 @@ def _tried(
 def _outcome(found: Tried, model: str, todo: str, *, failures_allowed: bool) -> Iterator[Finding]:
     if trial.error_of(found, model) is not None:
         first, several = found.failures[0], f" (all {len(found.failures)} records that were tried fail)"
+        if not _of_model(first) and (first.ends_shard or not failures_allowed):
+            return  # the first record of the first shard was looked at: it is a problem already
         _, fixes = trial.remedy(first, model)
         yield problem(first.message, _place(first), (f"{todo}: {fixes}" if _of_model(first) else fixes) + several)
         return

@@ -178,6 +178,19 @@ def test_a_model_that_fails_on_some_records_only(settings: dict[str, Any], tmp_p
     )
 
 
+@pytest.mark.parametrize("allowed", [0.0, 0.5])
+def test_records_of_which_none_decodes_are_a_problem_whatever_is_allowed(
+    settings: dict[str, Any], tmp_path: Path, allowed: float
+) -> None:
+    for part in range(3):
+        write(tmp_path, part, b"what?")
+    settings["max_failed_fraction"] = allowed
+    said = found(settings)
+    assert len(said) == (1 if allowed else 3)
+    if allowed:
+        assert re.search(r"part-0 record 0; fix features; .* \(all 3 records that were tried fail\)$", said[0])
+
+
 def test_a_model_that_this_machine_cannot_try_is_a_warning(
     settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
