@@ -4,6 +4,7 @@ Contract: every record of a unit (a shard, or a range of it) is in exactly one b
 failure, and the batches depend on nothing but the unit and the settings.
 """
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,11 +13,11 @@ import apache_beam as beam
 from apache_beam.coders import PickleCoder, registry
 from apache_beam.coders.coder_impl import CallbackCoderImpl
 
-from ...schemas import records
-from ...schemas.records import Batch, Failure
+from ...schemas.records import Batch, Failure, Record, Sample
 from ...schemas.shards import Unit
 from ..decoding.decode_record import DecodeSettings, decode
-from ..runtime import prefetch
+from ..runtime import byte_budget, prefetch
+from ..runtime.prefetch import Held
 from . import record_reader
 from .batching import Decoded, batches
 
@@ -40,18 +41,29 @@ class ReadSettings:
 def unit_batches(unit: Unit, settings: ReadSettings) -> Iterator[Batch]:
     """The batches of one unit, decoded in threads one to two batches ahead of the consumer.
 
-    A small shard is decoded at once: threads would take longer to begin than it does.
+    A small shard is decoded at once: threads would take longer to begin than it does. Large samples are decoded less far
+    ahead, so that all units that are read in this process hold no more than a budget of bytes; that changes no batch.
     """
 
-    def decoded(record: records.Record | Failure) -> Decoded:
-        return record, record if isinstance(record, Failure) else decode(record, settings.decode)
+    def decoded(record: Record | Failure) -> Decoded:
+        if isinstance(record, Failure):
+            return record, record
+        return dataclasses.replace(record, data=b""), decode(record, settings.decode)  # its place is all that is needed
 
     if unit.size_bytes <= SMALL_BYTES:
         return batches(unit, map(decoded, record_reader.read(unit)), settings.batch_size)
     threads = settings.threads or min(8, os.cpu_count() or 1)
     ahead = 2 * settings.batch_size
-    results = prefetch.ordered_map(decoded, record_reader.read(unit), threads=threads, ahead=ahead, name="decode")
+    held = Held(record_reader.data_bytes, _sample_bytes, byte_budget.of_process)
+    results = prefetch.ordered_map(
+        decoded, record_reader.read(unit), threads=threads, ahead=ahead, name="decode", held=held
+    )
     return batches(unit, results, settings.batch_size)
+
+
+def _sample_bytes(decoded: Decoded) -> int:
+    outcome = decoded[1]
+    return outcome.nbytes if isinstance(outcome, Sample) else 0
 
 
 class _ReadShard(beam.DoFn):
