@@ -18,6 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import synthetic
+from dicebeam.components.decoding.decode_record import DecodeSettings
+from dicebeam.components.reading import read_samples, tfrecord
+from dicebeam.schemas.config.features import PRESETS
+from dicebeam.schemas.config.labels import LabelSettings
+from dicebeam.schemas.shards import Shard
+
 LARGE, GZIP = "large.tfrecord", "bomb.tfrecord.gz"
 SIZE = 1776
 """Pixels of a side."""
@@ -25,11 +32,6 @@ SIZE = 1776
 
 def read(path: str, seconds: float) -> dict[str, float]:
     """Read a shard, and wait so long over each batch; how much the peak of memory has grown, and how long it took."""
-    from dicebeam.components.decoding.decode_record import DecodeSettings
-    from dicebeam.components.reading import read_samples
-    from dicebeam.schemas.config.features import PRESETS
-    from dicebeam.schemas.config.labels import LabelSettings
-    from dicebeam.schemas.shards import Shard
 
     labels = LabelSettings(classes=tuple(f"class {i}" for i in range(8)))
     settings = read_samples.ReadSettings(DecodeSettings(PRESETS["deeplab"], labels), batch_size=16)
@@ -38,6 +40,7 @@ def read(path: str, seconds: float) -> dict[str, float]:
     for batch in read_samples.unit_batches(Shard(path, Path(path).stat().st_size), settings):
         scored += len(batch)
         time.sleep(seconds)
+        del batch  # as the stages after this one do, which keep counts alone
     return {"grown": _peak() - before, "seconds": time.perf_counter() - start, "scored": scored}
 
 
@@ -49,8 +52,6 @@ def _peak() -> int:
 
 def write(folder: Path, records: int) -> None:
     """The two shards."""
-    from benchmarks import synthetic
-    from dicebeam.components.reading import tfrecord
 
     data = synthetic.example(np.random.default_rng(0), 0, SIZE)
     (folder / LARGE).write_bytes(tfrecord.frame(data) * records)

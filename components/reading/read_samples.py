@@ -41,8 +41,8 @@ class ReadSettings:
 def unit_batches(unit: Unit, settings: ReadSettings) -> Iterator[Batch]:
     """The batches of one unit, decoded in threads one to two batches ahead of the consumer.
 
-    A small shard is decoded at once: threads would take longer to begin than it does. Large samples are decoded less far
-    ahead, so that all units that are read in this process hold no more than a budget of bytes; that changes no batch.
+    A small shard is decoded at once: threads would take longer to begin than it does. Large samples are decoded less
+    far ahead, so that all units read in this process hold no more than a budget of bytes; that changes no batch.
     """
 
     def decoded(record: Record | Failure) -> Decoded:
