@@ -55,8 +55,9 @@ class Sample:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of image and mask."""
-        return self.mask.nbytes + (len(self.image) if isinstance(self.image, bytes) else self.image.nbytes)
+        """Bytes of image, mask and ignored pixels."""
+        ignored = 0 if self.ignored is None else self.ignored.nbytes
+        return ignored + self.mask.nbytes + (len(self.image) if isinstance(self.image, bytes) else self.image.nbytes)
 
 
 @dataclass(frozen=True, slots=True)

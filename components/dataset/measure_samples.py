@@ -6,7 +6,7 @@ block is a few thousand numbers, whatever the samples it is of.
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import apache_beam as beam
@@ -20,7 +20,8 @@ from ...schemas.records import Failure, Record
 from ...schemas.shards import Unit
 from ..decoding.decode_record import DecodeSettings, decode
 from ..reading import record_reader
-from ..runtime import gpus, prefetch, progress_counts
+from ..runtime import byte_budget, gpus, prefetch, progress_counts
+from ..runtime.prefetch import Held
 from ..statistics.slicing import SliceSpec
 from . import dataset_sums
 from .dataset_sums import SampleMeasures
@@ -32,6 +33,8 @@ _AHEAD = 32
 _MAX_THREADS = 16
 """Two for each core, because no model takes one, and a thread often waits for Python's interpreter lock."""
 _NOTED_RECORDS = 16
+_VALUE_BYTES = 16
+"""Of a value and how often it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ def measure_record(record: Record | Failure, settings: DecodeSettings) -> Measur
     if isinstance(record, Failure):
         return record, record
     sample = decode(record, settings)
+    record = replace(record, data=b"")  # its place is all that is needed
     if isinstance(sample, Failure):
         return record, sample
     try:
@@ -75,6 +79,7 @@ def measured(unit: Unit, settings: MeasureSettings) -> Iterator[bytes | Failure 
         threads=threads,
         ahead=_AHEAD,
         name="measure",
+        held=Held(record_reader.data_bytes, _measured_bytes, byte_budget.of_process),
     )
     held: list[SampleMeasures] = []
     values = records = failed = 0
@@ -87,7 +92,7 @@ def measured(unit: Unit, settings: MeasureSettings) -> Iterator[bytes | Failure 
             yield outcome
             continue
         held.append(outcome)
-        values += sum(len(sums.exact.values) + len(sums.buckets.values) for sums in outcome.channels)
+        values += _values(outcome)
         if len(held) >= BLOCK_SAMPLES or values >= BLOCK_VALUES:
             yield _block(held, settings)
             held, values = [], 0
@@ -104,6 +109,15 @@ def measured(unit: Unit, settings: MeasureSettings) -> Iterator[bytes | Failure 
         size_bytes=unit.size_bytes,
         range=unit.range,
     )
+
+
+def _values(measures: SampleMeasures) -> int:
+    return sum(len(sums.exact.values) + len(sums.buckets.values) for sums in measures.channels)
+
+
+def _measured_bytes(measured: Measured) -> int:
+    outcome = measured[1]
+    return 0 if isinstance(outcome, Failure) else _VALUE_BYTES * _values(outcome)
 
 
 def _block(held: Sequence[SampleMeasures], settings: MeasureSettings) -> bytes:

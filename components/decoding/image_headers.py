@@ -92,7 +92,7 @@ def _gif(data: bytes) -> Claim:
         elif block == _GIF_IMAGE:
             left, top, width, height, flags = struct.unpack_from("<HHHHB", data, at + 1)
             if left or top:
-                msg = f"the frame of the GIF stands at ({left}, {top}) of its screen, not in the corner, and is not decoded"
+                msg = f"the frame of the GIF stands at ({left}, {top}), not in the corner of its screen"
                 raise ValueError(msg)
             sizes.append((height, width))
             at = _after_parts(data, at + 11 + _colours(flags))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...schemas.config.features import TensorFeature
 from ...schemas.config.limits import MAX_PIXELS
 from ...schemas.errors import SampleError
-from . import pixel_budget
+from . import pixel_budget, wire_format
 
 _SHOWN_NAME = 100
 """Characters of a feature's name in a message: names are data too."""
@@ -29,9 +29,10 @@ Example = dict[str, list[bytes] | NDArray[Any]]
 def parse(data: bytes) -> Example:
     """Features by key: a list of bytes, or a float32 or int64 array. Empty features are not there.
 
-    What protobuf reads is what counts. tfrecord-lite is much faster at long lists of numbers, but returns the last
-    piece alone of a list that is unpacked or in pieces, and cuts names at a NUL; so it is asked for long lists only,
-    and believed where the length is right.
+    What protobuf reads is what counts. tfrecord-lite is much faster at long lists of numbers, but reads another record
+    where keys or messages come twice, and returns the last piece alone of a list that is unpacked or in pieces; so it
+    is asked for long lists of plain records only (`wire_format`), without a NUL in a name, and believed where the
+    length is right.
 
     Raises:
         SampleError: if the bytes are not a tf.Example.
@@ -41,7 +42,8 @@ def parse(data: bytes) -> Example:
         kinds = {key: feature.WhichOneof("kind") or _BYTES for key, feature in features.items()}
         lists = {key: getattr(features[key], kind).value for key, kind in kinds.items()}
         long = any(len(lists[key]) > _LONG_LIST for key, kind in kinds.items() if kind != _BYTES)
-        fast = tfrecord_lite.decode_example(data) if long and not any("\0" in key for key in kinds) else {}
+        plain = long and not any("\0" in key for key in kinds) and wire_format.is_plain(data)
+        fast = tfrecord_lite.decode_example(data) if plain else {}
     except (RuntimeError, ValueError, TypeError, UnicodeDecodeError, DecodeError) as error:
         msg = f"the record ({len(data)} bytes) is not a tf.Example: {error}"
         raise SampleError(msg) from error

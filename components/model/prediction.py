@@ -46,7 +46,7 @@ def _cast(images: tf.Tensor, dtype: tf.DType, source: tf.DType) -> tf.Tensor:
     if dtype.is_integer and given.is_floating:
         images = tf.round(images)
     cast = tf.cast(images, dtype)
-    if given == tf.bool or dtype == given:
+    if given in (tf.bool, dtype):
         return cast
     if dtype.is_floating:
         fits = tf.math.is_finite(cast) | ~_finite(images) if float(given.max) > float(dtype.max) else None

@@ -16,6 +16,7 @@ PENDING_BYTES = 512 << 20
 """Nor for longer than until this many bytes of pixels wait: volumes are big."""
 
 Decoded = tuple[Record | Failure, Sample | Failure]
+"""A record, whose data are not needed any more, and what became of it."""
 
 
 def batches(unit: Unit, decoded: Iterable[Decoded], batch_size: int) -> Iterator[Batch]:
@@ -23,7 +24,7 @@ def batches(unit: Unit, decoded: Iterable[Decoded], batch_size: int) -> Iterator
 
     Args:
         unit: the file, or the range of it, they are from.
-        decoded: every record of the unit in order, beside what became of it.
+        decoded: every record of the unit in order, beside what became of it; their data may be gone.
         batch_size: samples in a full batch.
 
     Yields:

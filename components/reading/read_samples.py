@@ -12,11 +12,11 @@ import apache_beam as beam
 from apache_beam.coders import PickleCoder, registry
 from apache_beam.coders.coder_impl import CallbackCoderImpl
 
-from ...schemas import records
-from ...schemas.records import Batch, Failure
+from ...schemas.records import Batch, Failure, Record, Sample
 from ...schemas.shards import Unit
 from ..decoding.decode_record import DecodeSettings, decode
-from ..runtime import prefetch
+from ..runtime import byte_budget, prefetch
+from ..runtime.prefetch import Held
 from . import record_reader
 from .batching import Decoded, batches
 from .shard_content import Noted
@@ -41,18 +41,22 @@ class ReadSettings:
 def unit_batches(unit: Unit, settings: ReadSettings) -> Iterator[Batch]:
     """The batches of one unit, decoded in threads one to two batches ahead of the consumer.
 
-    A small shard is decoded at once: threads would take longer to begin than it does.
+    A small shard is decoded at once: threads would take longer to begin than it does. Large samples are decoded less
+    far ahead, so that all units read in this process hold no more than a budget of bytes; that changes no batch.
     """
 
-    def decoded(record: records.Record | Failure) -> Decoded:
-        return record, record if isinstance(record, Failure) else decode(record, settings.decode)
+    def decoded(record: Record | Failure) -> Decoded:
+        if isinstance(record, Failure):
+            return record, record
+        return replace(record, data=b""), decode(record, settings.decode)  # its place is all that is needed
 
     noted = Noted(record_reader.read(unit))
     if unit.size_bytes <= SMALL_BYTES:
         return _with_content(batches(unit, map(decoded, noted), settings.batch_size), noted)
     threads = settings.threads or min(8, os.cpu_count() or 1)
     ahead = 2 * settings.batch_size
-    results = prefetch.ordered_map(decoded, noted, threads=threads, ahead=ahead, name="decode")
+    held = Held(record_reader.data_bytes, _sample_bytes, byte_budget.of_process)
+    results = prefetch.ordered_map(decoded, noted, threads=threads, ahead=ahead, name="decode", held=held)
     return _with_content(batches(unit, results, settings.batch_size), noted)
 
 
@@ -60,6 +64,11 @@ def _with_content(made: Iterator[Batch], noted: Noted) -> Iterator[Batch]:
     for batch in made:
         done = batch.progress.done
         yield replace(batch, progress=replace(batch.progress, content=noted.digest)) if done else batch
+
+
+def _sample_bytes(decoded: Decoded) -> int:
+    outcome = decoded[1]
+    return outcome.nbytes if isinstance(outcome, Sample) else 0
 
 
 class _ReadShard(beam.DoFn):

@@ -43,6 +43,11 @@ def read(unit: Unit) -> Iterator[Record | Failure]:
         raise StorageError(msg) from error
 
 
+def data_bytes(record: Record | Failure) -> int:
+    """Bytes of a record, none of one that could not be read."""
+    return len(record.data) if isinstance(record, Record) else 0
+
+
 def _framed(file: BinaryIO, unit: Unit) -> Iterator[Record | Failure]:
     if unit.range is None:
         size = None if unit.path.endswith(".gz") else unit.size_bytes
