@@ -9,6 +9,7 @@ from ...components.gate.estimates_from_samples import EstimateSettings, Estimate
 from ...components.runs import run_tables
 from ...components.runs.run_tables import FinishedRun
 from ...schemas.config.config import Config
+from ...schemas.errors import DamagedError
 from ..plans import table_settings
 
 
@@ -49,8 +50,20 @@ def compare(
             "reading the samples again: the tables were made with other slices, foreground, cluster or bootstrap, "
             "or by another version"
         )
-    again = [estimates_from_samples.estimate(past.run, _settings(config, past)).groups for past in runs]
+    again = [_of_all_samples(config, past) for past in runs]
     return Comparison(again[0], again[1] if before else None)
+
+
+def _of_all_samples(config: Config, past: FinishedRun) -> Estimates:
+    found = estimates_from_samples.estimate(past.run, _settings(config, past))
+    if past.row["digest"] not in (None, found.rows):
+        msg = (
+            f"expected samples of the digest {past.row['digest']} in {past.run.folder('samples')}, as the row of run "
+            f"{past.run_id!r} says, but they have {found.rows}: files were put in the place of others; delete what is "
+            f"not the run's, and evaluate again with --run-id {past.run_id}"
+        )
+        raise DamagedError(msg)
+    return found.groups
 
 
 def _on_common_samples(
