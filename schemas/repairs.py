@@ -52,5 +52,6 @@ def damaged(path: str, why: str) -> str:
 def foreign(path: str, run_id: str | None) -> str:
     """What is said of a file that another run has written, or nobody knows which."""
     of = known(path)
-    whose = f"that of run {run_id!r}" if run_id else "of no run: its metadata names none"
-    return f"expected {of.what} in {path}, but it is {whose}; {of.repair}"
+    if run_id is None:
+        return f"expected {of.what} in {path}, but it is of no run: its metadata names none; {of.repair}"
+    return f"expected {of.what} in {path}, but it is that of run {run_id!r}; {of.repair}"

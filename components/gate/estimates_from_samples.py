@@ -41,11 +41,12 @@ class EstimateSettings:
 
 @dataclass(frozen=True, slots=True)
 class EstimatesOfSamples:
-    """The groups of a run, how many samples they are of, and the digest of what is true in these."""
+    """The groups of a run, how many samples they are of, and the digests of what is true in these and of their rows."""
 
     groups: Estimates
     samples: int
     data: str
+    rows: str
 
 
 def ids_of(run: Run, n_classes: int) -> Ids:
@@ -72,15 +73,18 @@ def estimate(run: Run, settings: EstimateSettings, common: Ids | None = None) ->
     """
     columns = tuple(dict.fromkeys(part.column for spec in settings.specs for part in spec))
     states: dict[str, SliceState] = {}
-    digests, samples = [], 0
+    data: list[str] = []
+    rows: list[str] = []
+    samples = 0
     for path in run_files.sample_paths(run):
         for whole in sample_blocks.read_blocks(path, columns, settings.cluster, len(settings.classes.ids)):
             block = whole if common is None else _part(whole, common)
             if len(block.ids):
                 samples += len(block.ids)
-                digests.append(digest.of_data(block.ids, block.samples.sums, settings.classes.ids))
+                for digests, of in ((data, digest.of_data), (rows, digest.of_rows)):
+                    digests.append(of(block.ids, block.samples.sums, settings.classes.ids))
                 _add(states, block, settings)
-    return EstimatesOfSamples(_groups(states, settings), samples, digest.add(digests))
+    return EstimatesOfSamples(_groups(states, settings), samples, digest.add(data), digest.add(rows))
 
 
 def _part(block: ReadBlock, common: Ids) -> ReadBlock:

@@ -10,6 +10,7 @@ from ...components.gate.slice_members import Moved
 from ...components.runs import run_tables
 from ...components.runs.run_tables import FinishedRun
 from ...schemas.config.config import Config
+from ...schemas.errors import DamagedError
 from ...schemas.slices import ALL
 from ..plans import table_settings
 
@@ -61,7 +62,7 @@ def _on_all_samples(config: Config, runs: Sequence[FinishedRun], tell: Callable[
             "reading the samples again: the tables were made with other slices, foreground, cluster or bootstrap, "
             "or by another version"
         )
-    return _of_all([estimates_from_samples.estimate(past.run, _settings(config, past)).groups for past in runs])
+    return _of_all([_of_all_samples(config, past) for past in runs])
 
 
 def _of_all(groups: Sequence[Estimates]) -> Comparison:
@@ -77,6 +78,18 @@ def _moved(
     if common is None:
         tell("reading the slices of the samples again: the runs are labelled otherwise, or the row of one does not say")
     return slice_members.moved(tonight.run, before.run, _settings(config, tonight), common)
+
+
+def _of_all_samples(config: Config, past: FinishedRun) -> Estimates:
+    found = estimates_from_samples.estimate(past.run, _settings(config, past))
+    if past.row["digest"] not in (None, found.rows):
+        msg = (
+            f"expected samples of the digest {past.row['digest']} in {past.run.folder('samples')}, as the row of run "
+            f"{past.run_id!r} says, but they have {found.rows}: files were put in the place of others; delete what is "
+            f"not the run's, and evaluate again with --run-id {past.run_id}"
+        )
+        raise DamagedError(msg)
+    return found.groups
 
 
 def _on_common_samples(

@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from dicebeam.components.explore import query
@@ -26,7 +28,7 @@ from dicebeam.components.verdict import verdict_files
 from dicebeam.pipeline.nightly import verdict
 from dicebeam.pipeline.plans import summary_plan
 from dicebeam.schemas.errors import DamagedError, TablesError
-from tests.support import kept_demo
+from tests.support import kept_demo, rewriting
 
 pytestmark = pytest.mark.long
 
@@ -201,6 +203,20 @@ def test_a_foreign_sample_file_is_named(reader: str, output: Path) -> None:
     shutil.copy(theirs, folder / f"other-{'0' * 32}.parquet")
     with pytest.raises(TablesError, match=f"other-{'0' * 32}.parquet"):
         checked(reader)(output.parent)
+
+
+def test_other_rows_that_are_sealed_have_another_digest(output: Path) -> None:
+    path = min(output.glob("samples/*/run_id=v1/val-*.parquet"))
+    rows = pq.ParquetFile(path).read()
+    place = rows.schema.get_field_index("sample_id")
+    rewriting.rewrite(
+        path, rows.set_column(place, "sample_id", pc.binary_join_element_wise(rows["sample_id"], "x", ""))
+    )
+    again = gated(output.parent).model_copy(update={"bootstrap": settings(output.parent).bootstrap})
+    with pytest.raises(
+        DamagedError, match=r"^expected samples of the digest \w+ in .*run_id=v1, as the row of run 'v1'"
+    ):
+        verdict.decide(again, "v2")
 
 
 def checked(reader: str) -> Callable[[Path], object]:
