@@ -125,7 +125,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, model: str) -> dict[st
     return found
 
 
-@pytest.mark.parametrize("batch_size", [1, 32])
+@pytest.mark.parametrize("batch_size", [32])
 def test_batches_of_any_size_with_threads_and_in_another_order(
     model: str, tmp_path: Path, undisturbed: dict[str, pd.DataFrame], batch_size: int
 ) -> None:

@@ -119,6 +119,7 @@ def test_a_data_set_of_few_records_is_tried_whole(settings: dict[str, Any], tmp_
     assert tried(settings) == []
 
 
+@pytest.mark.long
 def test_most_bad_records_do_not_hide_that_one_shard_of_many_is_good(settings: dict[str, Any], tmp_path: Path) -> None:
     write(tmp_path, *[[b"what?"] * 9] * 60, [GOOD])
     assert tried(settings) == []
@@ -137,6 +138,7 @@ def test_an_output_that_is_not_what_the_config_says_stays_the_configs_fault(
         tried(settings)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("batch_size", [1, 2, 4])
 def test_and_does_so_whichever_batch_finds_it(settings: dict[str, Any], tmp_path: Path, batch_size: int) -> None:
     write(tmp_path, [GOOD, builders.sample(CURSED, MASK), GOOD, GOOD], [GOOD, GOOD, builders.sample(LOGITS, MASK)])
@@ -201,6 +203,7 @@ def test_the_commands_end_with_one_line_and_nothing_is_written(
     assert not list((tmp_path / "out").rglob("*.parquet"))
 
 
+@pytest.mark.long
 def test_with_one_good_record_the_budget_decides(settings: dict[str, Any], tmp_path: Path) -> None:
     write(tmp_path, [builders.sample(CURSED, MASK)] * 3, [GOOD])
     for budget, code in ((0.5, 5), (0.75, 0)):
