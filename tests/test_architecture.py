@@ -36,7 +36,7 @@ ARROWS = {
     "gate": "summary samples runs statistics wording",
     "verdict": "runs storage wording",
     "report": "verdict model reading decoding samples runs statistics wording",
-    "explore": "model reading decoding storage",
+    "explore": "model reading decoding runs storage",
     # pipeline: every room may use components and schemas
     "config": "",
     "graphs": "",

@@ -188,7 +188,7 @@ def a_run(output: Path, run_id: str) -> Run:
     return Run(str(output), folder.parent.name.removeprefix("eval_date="), run_id, "", "")
 
 
-@pytest.mark.parametrize("reader", ["summarize", "gate", "report"])
+@pytest.mark.parametrize("reader", ["summarize", "gate", "report", "query"])
 @pytest.mark.parametrize("run_id", ["v1", "v2"])
 def test_a_lost_sample_file_is_noticed(reader: str, run_id: str, output: Path) -> None:
     min(output.glob(f"samples/*/run_id={run_id}/*.parquet")).unlink()
