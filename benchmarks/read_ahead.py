@@ -32,7 +32,6 @@ SIZE = 1776
 
 def read(path: str, seconds: float) -> dict[str, float]:
     """Read a shard, and wait so long over each batch; how much the peak of memory has grown, and how long it took."""
-
     labels = LabelSettings(classes=tuple(f"class {i}" for i in range(8)))
     settings = read_samples.ReadSettings(DecodeSettings(PRESETS["deeplab"], labels), batch_size=16)
     before, start = _peak(), time.perf_counter()
@@ -52,7 +51,6 @@ def _peak() -> int:
 
 def write(folder: Path, records: int) -> None:
     """The two shards."""
-
     data = synthetic.example(np.random.default_rng(0), 0, SIZE)
     (folder / LARGE).write_bytes(tfrecord.frame(data) * records)
     (folder / GZIP).write_bytes(gzip.compress(tfrecord.frame(bytes(16 << 20)) * 80))
