@@ -143,7 +143,8 @@ def test_values_that_fit_are_fed(source, target, values, scale):
     [
         ("float32", "int32", 2**31), ("float64", "int64", 2**63), ("float32", "uint8", 255.5),
         ("float32", "uint8", -0.6), ("int16", "uint16", -1), ("uint32", "int32", 2**31), ("uint64", "int64", 2**63),
-        ("int64", "uint64", -1), ("uint16", "float16", 65520), ("float64", "float32", 1e39), ("float32", "float16", 7e4),
+        ("int64", "uint64", -1),
+        ("uint16", "float16", 65520), ("float64", "float32", 1e39), ("float32", "float16", 7e4),
     ],
 )  # fmt: skip
 def test_values_that_do_not_fit_are_refused(source, target, value):
