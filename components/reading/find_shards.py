@@ -9,9 +9,10 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
-from ...schemas.errors import ConfigError, StorageError, TablesError
+from ...schemas.errors import AccountingError, ConfigError, StorageError, TablesError
 from ...schemas.shards import ByteRange, OpenShard, Shard
-from ..runs import run_files, runs_row, shard_ranges
+from ..runs import run_files, runs_row, shard_ranges, unit_failures
+from ..runs.shard_records import ShardRecord
 from ..storage import filesystems
 
 
@@ -62,8 +63,15 @@ def find_planned(patterns: Sequence[str], planned: str) -> list[Shard]:
     return found
 
 
-def split(found: Sequence[Shard], run: run_files.Run) -> tuple[list[Shard], list[str]]:
+def split(
+    found: Sequence[Shard], run: run_files.Run, said: Mapping[str, list[ShardRecord]] | None = None
+) -> tuple[list[Shard], list[str]]:
     """Shards that are not scored whole yet, and the paths of the sample files that are there.
+
+    Args:
+        found: all shards.
+        run: whose files are looked at.
+        said: what sample files say, by path, as far as that was read already.
 
     Raises:
         TablesError: if the run has a sample file of a shard that is not among those found, or that has another
@@ -80,7 +88,9 @@ def split(found: Sequence[Shard], run: run_files.Run) -> tuple[list[Shard], list
             "begun with"
         )
         raise TablesError(msg)
-    _check_unchanged(paths, by_hash)
+    known = said or {}
+    _check_unchanged(((path, known[path]) for path in paths if path in known), by_hash)
+    _check_unchanged(run_files.read_all(path for path in paths if path not in known), by_hash)
     for key, held in spans.items():
         if clash := shard_ranges.overlap(held, by_hash[key].size_bytes):
             names = [samples.holders[span.file_name] for span in clash]
@@ -109,8 +119,8 @@ def _whole(spans: Sequence[shard_ranges.Span] | None, shard: Shard) -> bool:
     return bool(spans) and not shard_ranges.gaps(spans or (), shard.size_bytes)
 
 
-def _check_unchanged(paths: Sequence[str], by_hash: Mapping[str, Shard]) -> None:
-    for path, records in run_files.read_all(paths):
+def _check_unchanged(read: Iterable[tuple[str, list[ShardRecord]]], by_hash: Mapping[str, Shard]) -> None:
+    for path, records in read:
         for record in records:
             size = by_hash[run_files.path_hash(record.shard)].size_bytes
             if record.size_bytes != size:
@@ -143,28 +153,45 @@ class Found(NamedTuple):
 
 
 class _FindShards(beam.DoFn):
-    def __init__(self, run: run_files.Run, planned: str) -> None:
-        self._run, self._planned = run, planned
+    def __init__(self, run: run_files.Run, planned: str, seen: str | None) -> None:
+        self._run, self._planned, self._seen = run, planned, seen
 
     def process(
         self, patterns: tuple[str, ...]
     ) -> Iterator[OpenShard | TaggedOutput[Literal["committed"], str] | TaggedOutput[Literal["count"], int]]:
         found = find_planned(patterns, self._planned)
-        missing, committed = split(found, self._run)
+        held = _agreeing(self._run, self._seen)
+        missing, committed = split(found, self._run, held)
         if missing:
-            runs_row.hide(self._run)  # of an earlier attempt that had fewer shards
+            runs_row.hide_seen(self._run, self._seen)  # of an earlier attempt that had fewer shards
         yield from opened(missing, self._run)
         for path in committed:
             yield TaggedOutput("committed", path)
         yield TaggedOutput("count", len(found))
 
 
+def _agreeing(run: run_files.Run, seen: str | None) -> dict[str, list[ShardRecord]]:
+    """What sample files say, by path. One whose failures are not what it says is deleted: its unit is scored anew.
+
+    Raises:
+        AccountingError: for such a file that is merged, or where another attempt has finished the run meanwhile.
+    """
+    held = dict(run_files.read_all(run_files.sample_paths(run)))
+    pairs = [pair for path, records in held.items() if (pair := unit_failures.pair(run, path, records))]
+    wrong = unit_failures.disagreements(pairs)
+    if wrong and not runs_row.hide_seen(run, seen):
+        raise AccountingError(unit_failures.message(*wrong[0]))
+    unit_failures.discard(wrong)
+    return held
+
+
 class FindShards(beam.PTransform):
     """Begin of the pipeline: match the examples on a worker, so that the graph does not grow with them."""
 
-    def __init__(self, patterns: Sequence[str], planned: str, run: run_files.Run) -> None:
+    def __init__(self, patterns: Sequence[str], planned: str, run: run_files.Run, seen: str | None = None) -> None:
+        """Keep what to look for; `seen` is the identity of the run's row when the attempt began."""
         super().__init__()
-        self._patterns, self._planned, self._run = tuple(patterns), planned, run
+        self._patterns, self._find = tuple(patterns), _FindShards(run, planned, seen)
 
     @no_annotations  # Beam reads no type from several collections
     def expand(self, begin: beam.Pipeline) -> Found:
@@ -172,7 +199,6 @@ class FindShards(beam.PTransform):
         outputs = (
             begin
             | "Patterns" >> beam.Create([self._patterns], reshuffle=False)
-            | "Match"
-            >> beam.ParDo(_FindShards(self._run, self._planned)).with_outputs("committed", "count", main="missing")
+            | "Match" >> beam.ParDo(self._find).with_outputs("committed", "count", main="missing")
         )
         return Found(outputs.missing, outputs.committed, outputs.count)

@@ -10,7 +10,7 @@ from ...schemas.errors import DamagedError, TablesError
 from ...schemas.shards import ByteRange
 
 _OF_THE_RUN = ("config_fingerprint", "model_fingerprint", "class_ids", "scoring", "transform_fingerprint")
-_LATER = ("range", "transform_fingerprint")
+_LATER = ("range", "transform_fingerprint", "failures")
 """Fields that are written where there is something to say; the others were there from the beginning."""
 
 
@@ -19,7 +19,7 @@ class ShardRecord:
     """The accounting of one shard, or of a range of it, kept in the metadata of its sample file.
 
     `size_bytes` is of the whole shard; `class_ids` are the scored classes, of which each sample has a row; `scoring`
-    is as in `Run`.
+    is as in `Run`; `failures` is the name of the unit's failures file, None if it is in a file named as its samples.
     """
 
     shard: str
@@ -34,6 +34,7 @@ class ShardRecord:
     scoring: str = "{}"
     range: ByteRange | None = None
     transform_fingerprint: str | None = None
+    failures: str | None = None
 
     def encode(self) -> dict[bytes, bytes]:
         """As Parquet key-value metadata."""

@@ -1,7 +1,4 @@
-"""Files here and in buckets: local, gs://, s3:// alike.
-
-Local paths are made absolute where they enter, because a worker may run in another directory.
-"""
+"""Files here and in buckets. Local paths are made absolute where they enter: a worker may run in another folder."""
 
 import glob
 import gzip
