@@ -9,18 +9,15 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
-from ...schemas.errors import ConfigError, StorageError, TablesError
-from ...schemas.files import StoredFile
-from ...schemas.shards import ByteRange, OpenShard, Shard, ShardRange, Unit
-from ..runs import run_files, runs_row, shard_ranges
-from ..runtime import prefetch
+from ...schemas.errors import AccountingError, ConfigError, StorageError, TablesError
+from ...schemas.shards import ByteRange, OpenShard, Shard
+from ..runs import run_files, runs_row, shard_ranges, unit_failures
+from ..runs.shard_records import ShardRecord
 from ..storage import filesystems, local_files, versions
-from . import shard_content
+from . import scored_shards
 
 if TYPE_CHECKING:
     from ...schemas.files import StoredFile
-
-_READERS = 8
 
 
 class Examples(NamedTuple):
@@ -100,12 +97,19 @@ def find_planned(patterns: Sequence[str], planned: str) -> list[Shard]:
     return found
 
 
-def split(found: Sequence[Shard], run: run_files.Run, *, more: bool = True) -> tuple[list[Shard], list[str]]:
+def split(
+    found: Sequence[Shard],
+    run: run_files.Run,
+    said: Mapping[str, Sequence[ShardRecord]] | None = None,
+    *,
+    more: bool = True,
+) -> tuple[list[Shard], list[str]]:
     """Shards that are not scored whole yet, and the paths of the sample files that are there.
 
     Args:
         found: all shards of the run.
         run: that was begun.
+        said: what sample files say, by path, as far as that was read already.
         more: whether shards may be scored beside those that are. Then each of those must still have the bytes that it
             was scored with: where a shard was written anew since, with as many bytes, its records are read again.
 
@@ -124,7 +128,10 @@ def split(found: Sequence[Shard], run: run_files.Run, *, more: bool = True) -> t
             "begun with"
         )
         raise TablesError(msg)
-    _check_unchanged(paths, by_hash, contents=more)
+    known = said or {}
+    scored_shards.check(((path, known[path]) for path in paths if path in known), by_hash, contents=more)
+    unread = run_files.read_all(path for path in paths if path not in known)
+    scored_shards.check(unread, by_hash, contents=more)
     for key, held in spans.items():
         if clash := shard_ranges.overlap(held, by_hash[key].size_bytes):
             names = [samples.holders[span.file_name] for span in clash]
@@ -153,40 +160,6 @@ def _whole(spans: Sequence[shard_ranges.Span] | None, shard: Shard) -> bool:
     return bool(spans) and not shard_ranges.gaps(spans or (), shard.size_bytes)
 
 
-def _check_unchanged(paths: Sequence[str], by_hash: Mapping[str, Shard], *, contents: bool) -> None:
-    written_anew: list[tuple[str, Unit, str | None]] = []
-    for path, records in run_files.read_all(paths):
-        for record in records:
-            shard = by_hash[run_files.path_hash(record.shard)]
-            if record.size_bytes != shard.size_bytes:
-                msg = f"{shard.path} had {record.size_bytes} bytes when it was scored and has {shard.size_bytes} now"
-                raise TablesError(f"{msg}; {_otherwise(path)}")
-            if contents and not versions.same(record.version or "", shard.version):
-                unit = ShardRange(shard, record.range) if record.range else shard
-                written_anew.append((path, unit, record.content))
-    digests = prefetch.ordered_map(
-        _digest, [unit for _, unit, _ in written_anew], threads=_READERS, ahead=_READERS, name="compare"
-    )
-    for (path, unit, content), now in zip(written_anew, digests, strict=True):
-        if content != now:
-            msg = f"{unit.name} was written anew since it was scored, with as many bytes and other records"
-            raise TablesError(f"{msg}; {_otherwise(path)}")
-
-
-def _digest(unit: Unit) -> str:
-    """The digest of a unit; of a range that no longer ends where records end, the words that say so."""
-    try:
-        return shard_content.digest(unit)
-    except StorageError as error:
-        if unit.range is None:
-            raise
-        return str(error)
-
-
-def _otherwise(path: str) -> str:
-    return f"use another --run-id, or delete {shard_ranges.every(path)} to score it again"
-
-
 def opened(missing: Sequence[Shard], run: run_files.Run) -> list[OpenShard]:
     """The shards with the ranges of them that are scored; of the files that hold them only footers are read."""
     samples = run_files.list_samples(run)
@@ -209,28 +182,45 @@ class Found(NamedTuple):
 
 
 class _FindShards(beam.DoFn):
-    def __init__(self, run: run_files.Run, planned: str) -> None:
-        self._run, self._planned = run, planned
+    def __init__(self, run: run_files.Run, planned: str, seen: str | None) -> None:
+        self._run, self._planned, self._seen = run, planned, seen
 
     def process(
         self, patterns: tuple[str, ...]
     ) -> Iterator[OpenShard | TaggedOutput[Literal["committed"], str] | TaggedOutput[Literal["count"], int]]:
         found = find_planned(patterns, self._planned)
-        missing, committed = split(found, self._run)
+        held = _agreeing(self._run, self._seen)
+        missing, committed = split(found, self._run, held)
         if missing:
-            runs_row.hide(self._run)  # of an earlier attempt that had fewer shards
+            runs_row.hide_seen(self._run, self._seen)  # of an earlier attempt that had fewer shards
         yield from opened(missing, self._run)
         for path in committed:
             yield TaggedOutput("committed", path)
         yield TaggedOutput("count", len(found))
 
 
+def _agreeing(run: run_files.Run, seen: str | None) -> dict[str, list[ShardRecord]]:
+    """What sample files say, by path. One whose failures are not what it says is deleted: its unit is scored anew.
+
+    Raises:
+        AccountingError: for such a file that is merged, or where another attempt has finished the run meanwhile.
+    """
+    held = dict(run_files.read_all(run_files.sample_paths(run)))
+    pairs = [pair for path, records in held.items() if (pair := unit_failures.pair(run, path, records))]
+    wrong = unit_failures.disagreements(pairs)
+    if wrong and not runs_row.hide_seen(run, seen):
+        raise AccountingError(unit_failures.message(*wrong[0]))
+    unit_failures.discard(wrong)
+    return held
+
+
 class FindShards(beam.PTransform):
     """Begin of the pipeline: match the examples on a worker, so that the graph does not grow with them."""
 
-    def __init__(self, patterns: Sequence[str], planned: str, run: run_files.Run) -> None:
+    def __init__(self, patterns: Sequence[str], planned: str, run: run_files.Run, seen: str | None = None) -> None:
+        """Keep what to look for; `seen` is the identity of the run's row when the attempt began."""
         super().__init__()
-        self._patterns, self._planned, self._run = tuple(patterns), planned, run
+        self._patterns, self._find = tuple(patterns), _FindShards(run, planned, seen)
 
     @no_annotations  # Beam reads no type from several collections
     def expand(self, begin: beam.Pipeline) -> Found:
@@ -238,7 +228,6 @@ class FindShards(beam.PTransform):
         outputs = (
             begin
             | "Patterns" >> beam.Create([self._patterns], reshuffle=False)
-            | "Match"
-            >> beam.ParDo(_FindShards(self._run, self._planned)).with_outputs("committed", "count", main="missing")
+            | "Match" >> beam.ParDo(self._find).with_outputs("committed", "count", main="missing")
         )
         return Found(outputs.missing, outputs.committed, outputs.count)

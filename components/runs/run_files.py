@@ -22,7 +22,7 @@ from .shard_records import ShardRecord
 _STEM_LENGTH = 80
 _HASH_LENGTH = 32
 """Hexadecimal digits; with fewer, someone could make two paths that share a file, and lose one of them."""
-_COMPACTED = ".compacted.parquet"
+COMPACTED = ".compacted.parquet"
 FOOTER_THREADS = 16
 """Reading a footer is waiting, most of all on remote storage."""
 _RUN_ID = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
@@ -69,12 +69,12 @@ def file_name(shard_path: str, part: ByteRange | None = None) -> str:
 def compacted_name(unit_names: Iterable[str]) -> str:
     """Name of the sample file of several units; the same for the same units, and that of no single one."""
     text = "\0".join(sorted(unit_names))
-    return f"part-{hashlib.sha256(text.encode()).hexdigest()[:_HASH_LENGTH]}{_COMPACTED}"
+    return f"part-{hashlib.sha256(text.encode()).hexdigest()[:_HASH_LENGTH]}{COMPACTED}"
 
 
 def is_compacted(name: str) -> bool:
     """Whether a file is one of several units, by its name."""
-    return name.endswith(_COMPACTED)
+    return name.endswith(COMPACTED)
 
 
 def check_same_run(record: ShardRecord, run: Run, path: str) -> None:

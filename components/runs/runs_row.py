@@ -3,9 +3,11 @@
 It is hidden, not deleted, because a summary that is interrupted still needs what only the row knows.
 """
 
+import hashlib
 import importlib.metadata
 import json
 import platform
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -64,6 +66,55 @@ def stands(run: Place) -> bool:
     return any(filesystems.exists(f"{run.folder('runs')}/{name}") for name in (FILE, _ASIDE))
 
 
+def was_finished(run: Place) -> bool:
+    """Whether there is a row under any of its names."""
+    files = filesystems.below(run.folder("runs"), "*", dotted=True)
+    return any(file.path.rpartition("/")[2] in (FILE, *NOT_STANDING) for file in files)
+
+
+def identity(run: Place, names: Sequence[str] = (FILE, _ASIDE, _HIDDEN, FILE)) -> str | None:
+    """What tells a row from those that other attempts write, wherever it is; None if there is none.
+
+    It is a hash of the file, which moving does not change.
+    """
+    for name in names:
+        with suppress(FileNotFoundError), filesystems.reading_stored(f"{run.folder('runs')}/{name}") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    return None
+
+
+def standing(run: Place) -> str | None:
+    """The identity of the row of a finished run; None if there is none, or it is hidden."""
+    return identity(run, (FILE, _ASIDE, FILE))
+
+
+def hide_seen(run: Place, seen: str | None) -> bool:
+    """Hide the row that an attempt saw when it began; a newer one is another attempt's, and stays.
+
+    Args:
+        run: where it is.
+        seen: `identity` of the row at that time.
+
+    Returns:
+        Whether no row stands now.
+    """
+    there = standing(run)
+    if there is None:
+        return True
+    if there != seen:
+        return False
+    hide(run)
+    if identity(run, (_HIDDEN,)) != seen and standing(run) is None:
+        _rename(run, _HIDDEN, FILE)  # a newer one had taken its place in between
+    return standing(run) is None
+
+
+def hide_standing(run: Place) -> None:
+    """Hide the row, whoever wrote it, because the run gets a unit that it does not count."""
+    if stands(run):
+        hide(run)
+
+
 def hide(run: Place) -> None:
     """Take the row from its readers before anything of the run changes."""
     if filesystems.exists(f"{run.folder('runs')}/{FILE}"):
@@ -80,8 +131,11 @@ def set_aside(run: Place) -> None:
 
 
 def put_back(run: Place) -> None:
-    """Give readers the row that was set aside, if one was."""
-    _rename(run, _ASIDE, FILE)
+    """Give readers the row that was set aside, if one was, and no attempt has written another since."""
+    if filesystems.exists(f"{run.folder('runs')}/{FILE}"):
+        filesystems.delete(f"{run.folder('runs')}/{_ASIDE}")
+    else:
+        _rename(run, _ASIDE, FILE)
 
 
 def _rename(run: Place, name: str, new: str) -> None:

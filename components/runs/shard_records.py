@@ -1,6 +1,7 @@
 """The accounting of units, as it stands in the metadata of sample files."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from ...schemas.shards import ByteRange
 from ..storage.parquet_reading import Footer
 
 _OF_THE_RUN = ("config_fingerprint", "model_fingerprint", "class_ids", "scoring", "transform_fingerprint")
-_LATER = ("range", "transform_fingerprint", "version", "content")
+_LATER = ("range", "transform_fingerprint", "failures", "version", "content")
 """Fields that are written where there is something to say; the others were there from the beginning."""
 
 
@@ -20,8 +21,9 @@ class ShardRecord:
     """The accounting of one shard, or of a range of it, kept in the metadata of its sample file.
 
     `size_bytes` is of the whole shard; `class_ids` are the scored classes, of which each sample has a row; `scoring`
-    is as in `Run`; `version` is that of the shard's listing, and `content` what its records are, to tell whether the
-    shard is still the one that was scored.
+    is as in `Run`; `failures` is the name of the unit's failures file, None if it is in a file named as its samples;
+    `version` is that of the shard's listing, and `content` what its records are, to tell whether the shard is still the
+    one that was scored.
     """
 
     shard: str
@@ -36,6 +38,7 @@ class ShardRecord:
     scoring: str = "{}"
     range: ByteRange | None = None
     transform_fingerprint: str | None = None
+    failures: str | None = None
     version: str | None = None
     content: str | None = None
 
@@ -100,4 +103,6 @@ def check_rows(footer: Footer, records: Sequence[ShardRecord], n_classes: int) -
 
 def _record(fields: dict[str, Any]) -> ShardRecord:
     part = fields.get("range")
+    shared = {name: sys.intern(fields[name]) for name in _OF_THE_RUN if isinstance(fields.get(name), str)}
+    fields = {**fields, **shared}  # which a hundred thousand records of a run then have in common
     return ShardRecord(**{**fields, "range": ByteRange(**part) if part else None})

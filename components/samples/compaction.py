@@ -6,14 +6,14 @@ Whatever kills it, the same command, `evaluate` or `summarize` resumes from ther
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from ...schemas import tables
 from ...schemas.errors import UnfinishedRunError
 from ...schemas.files import StoredFile
-from ..runs import run_files, runs_row, shard_ranges, superseded_files
+from ..runs import run_files, runs_row, shard_ranges, superseded_files, unit_failures
 from ..runs.run_files import Place, Run
 from ..runs.shard_records import ShardRecord, encode_all
 from ..storage import filesystems, parquet_files, parquet_reading
@@ -106,14 +106,17 @@ def _check_finished(run: Place, sources: Sequence[Source]) -> None:
 
 def _merge(run: Place, sources: Sequence[Source]) -> None:
     """One file of samples and one of failures in the place of many; failures first, as everywhere."""
-    records = sorted((record for source in sources for record in source.records), key=shard_ranges.order)
+    held = (replace(record, failures=None) for source in sources for record in source.records)
+    records = sorted(held, key=shard_ranges.order)
     _check_sources(run, sources, records[0])
     name = run_files.compacted_name([record.unit_name for record in records])
-    failures = [f"{run.folder('failures')}/{source.path.rpartition('/')[2]}" for source in sources]
-    if any(record.failed for record in records):
+    pairs = [unit_failures.pair(run, source.path, source.records) for source in sources]
+    failures = [pair.failures for pair in pairs if pair]
+    if failures:
         parts = [
-            Part(path, tuple((shard_ranges.order(record), record.failed) for record in source.records))
-            for path, source in zip(failures, sources, strict=True)
+            Part(pair.failures, tuple((shard_ranges.order(record), record.failed) for record in source.records))
+            for pair, source in zip(pairs, sources, strict=True)
+            if pair
         ]
         _write(run, f"{run.folder('failures')}/{name}", tables.FAILURES, parts, tables.FAILURES_ORDER, records)
     parts = [Part(source.path, tuple((shard_ranges.order(r), _rows(r)) for r in source.records)) for source in sources]

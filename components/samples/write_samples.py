@@ -2,33 +2,35 @@
 
 Contract: the batches of a unit (a shard, or a range of it) come to one DoFn in order within one bundle (the stages
 before it are fused). That is checked; a unit that comes split ends the run and leaves nothing under a final name.
-Failures are committed first, samples second, so that a unit with a sample file is a unit that needs no second look.
+The first attempt that commits a unit has scored it: see `unit_commit`.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import apache_beam as beam
 import numpy as np
-import pyarrow as pa
 
 from ...schemas import tables
 from ...schemas.accounting import Committed
-from ...schemas.errors import StorageError, TablesError
+from ...schemas.errors import TablesError
 from ...schemas.records import Failure, SampleKey, SampleSums, ScoredBatch
 from ...schemas.shards import Unit
 from ..runs import run_files
 from ..runs.shard_records import ShardRecord
 from ..runtime import progress_counts
 from ..statistics import sample_sums
-from ..storage import filesystems, parquet_files, storage_errors
-from . import sample_rows
+from ..storage import parquet_files
+from . import sample_rows, unit_commit
+from .unit_commit import NewTable
 
 ROWS_A_GROUP = parquet_files.ROWS_A_GROUP
 TEXT_A_GROUP = 64 << 20
 """Characters of ids and slice values that a row group may hold: 20,000 long ids would be gigabytes."""
 FAILURES_A_GROUP = 1 << 14
+FAILURE_TEXT_A_GROUP = 8 << 20
+"""Characters of ids and messages; a shard may have failures alone, each with a long id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,46 +43,22 @@ class WriteSettings:
     slice_columns: tuple[str, ...]
 
 
-class _ParquetFile:
-    """A Parquet file that stands under its name only after `commit`."""
-
-    def __init__(self, path: str, schema: pa.Schema, sorted_by: Sequence[str]) -> None:
-        self._path = path
-        self._stack = ExitStack()
-        file = self._stack.enter_context(filesystems.committing(path))
-        self._writer = self._stack.enter_context(parquet_files.writer(file, schema, sorted_by))
-
-    def write(self, table: pa.Table) -> None:
-        with storage_errors.writing(self._path):
-            self._writer.write_table(table)
-
-    def commit(self, metadata: dict[bytes, bytes]) -> None:
-        self._writer.add_key_value_metadata(metadata)
-        self._stack.close()
-
-    def abort(self) -> None:
-        error = TablesError("aborted")
-        with suppress(StorageError):  # closing writes to what may be full; what is left is deleted all the same
-            self._stack.__exit__(type(error), error, None)
-
-
 class ShardFiles:
     """The sample file and the failures file of one unit while it is being scored."""
 
     def __init__(self, unit: Unit, settings: WriteSettings) -> None:
         """Open the sample file under a temporary name."""
         self._unit, self._settings = unit, settings
-        self._next_index = self._scored = self._failed = self._text = 0
+        self._next_index = self._scored = self._failed = self._text = self._failure_text = 0
         self._keys: list[SampleKey] = []
         self._sums: list[SampleSums] = []
         self._failures: list[Failure] = []
         self._cut_short = False
         run, self._name = settings.run, run_files.file_name(unit.path, unit.range)
-        self._samples_path = f"{run.folder('samples')}/{self._name}"
-        self._failures_path = f"{run.folder('failures')}/{self._name}"
         schema = tables.with_metadata(tables.samples_schema(settings.slice_columns), run.run_id)
-        self._samples = _ParquetFile(self._samples_path, schema, tables.SAMPLES_ORDER)
-        self._failures_file: _ParquetFile | None = None
+        self._samples = NewTable(f"{run.folder('samples')}/{self._name}", schema, tables.SAMPLES_ORDER)
+        self._failures_file: NewTable | None = None
+        self._digest = hashlib.blake2b(digest_size=8)
 
     def add(self, batch: ScoredBatch) -> Committed | None:
         """Take the next batch; the last one commits the unit.
@@ -99,14 +77,15 @@ class ShardFiles:
         if batch.sums is not None:
             self._sums.append(batch.sums)
         self._failures.extend(batch.failures)
+        self._failure_text += sum(len(each.sample_id or "") + len(each.message) for each in batch.failures)
         self._cut_short = self._cut_short or any(failure.ends_shard for failure in batch.failures)
         self._scored += len(batch.keys)
         self._failed += len(batch.failures)
-        self._text += sum(len(text or "") for key in batch.keys for text in (key.sample_id, *key.slices))
+        self._text += _text(batch.keys)
         n_classes = len(self._settings.class_ids)
         if len(self._keys) * n_classes >= ROWS_A_GROUP or self._text * n_classes >= TEXT_A_GROUP:
             self._write_samples(before=batch.progress.oldest_pending)
-        if len(self._failures) >= FAILURES_A_GROUP:
+        if len(self._failures) >= FAILURES_A_GROUP or self._failure_text >= FAILURE_TEXT_A_GROUP:
             self._write_failures()
         return self._commit(batch.progress.records, batch.progress.content) if batch.progress.done else None
 
@@ -117,8 +96,19 @@ class ShardFiles:
                 f"{self._failed} failed"
             )
             raise TablesError(msg)
+        unit = self._unit
+        self._write_samples(before=records + (unit.range.first_record if unit.range else 0))
+        self._write_failures()
+        failures, record = self._failures_file, self._record(records, content)
+        if failures is not None:
+            record = unit_commit.named(record, self._name, self._digest.hexdigest())
+        committed = unit_commit.commit(unit, self._settings.run, record, self._samples, failures)
+        self.abort()
+        return committed
+
+    def _record(self, records: int, content: str) -> ShardRecord:
         run, unit = self._settings.run, self._unit
-        record = ShardRecord(
+        return ShardRecord(
             shard=unit.path,
             size_bytes=unit.size_bytes,
             records=records,
@@ -134,15 +124,6 @@ class ShardFiles:
             version=unit.file.version or None,
             content=content or None,
         )
-        self._write_samples(before=records + (unit.range.first_record if unit.range else 0))
-        self._write_failures()
-        if self._failures_file is not None:
-            self._failures_file.commit(record.encode())
-        else:
-            filesystems.delete(self._failures_path)  # what an interrupted attempt may have left
-        self._samples.commit(record.encode())
-        (committed,) = run_files.accounts([record], self._samples_path)
-        return committed
 
     def _write_samples(self, before: int) -> None:
         """Write the rows of records before an index, which no later batch can precede, in record order."""
@@ -164,7 +145,7 @@ class ShardFiles:
             )
             self._samples.write(rows)
         self._keys = [self._keys[i] for i in rest]
-        self._text = 0
+        self._text = _text(self._keys)
         self._sums = [sample_sums.select(sums, rest)] if rest.size else []
 
     def _write_failures(self) -> None:
@@ -172,16 +153,25 @@ class ShardFiles:
             return
         if self._failures_file is None:
             schema = tables.with_metadata(tables.FAILURES, self._settings.run.run_id)
-            self._failures_file = _ParquetFile(self._failures_path, schema, tables.FAILURES_ORDER)
+            path = f"{self._settings.run.folder('failures')}/{self._name}"
+            self._failures_file = NewTable(path, schema, tables.FAILURES_ORDER)
         ordered = sorted(self._failures, key=lambda failure: failure.lineage.record)
-        self._failures_file.write(sample_rows.failure_table(ordered))
-        self._failures = []
+        rows = sample_rows.failure_table(ordered)
+        for failure in ordered:
+            self._digest.update(repr(failure).encode(errors="surrogatepass"))
+        self._failures_file.write(rows)
+        self._failures, self._failure_text = [], 0
 
     def abort(self) -> None:
-        """Leave nothing behind."""
-        self._samples.abort()
+        """Leave nothing behind but what is committed."""
+        self._samples.close()
         if self._failures_file is not None:
-            self._failures_file.abort()
+            self._failures_file.close()
+
+
+def _text(keys: Sequence[SampleKey]) -> int:
+    """Characters of ids and slice values."""
+    return sum(len(text or "") for key in keys for text in (key.sample_id, *key.slices))
 
 
 class _WriteShards(beam.DoFn):

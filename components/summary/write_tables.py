@@ -3,6 +3,7 @@
 A run without its `runs` row does not exist for readers that ask for complete runs.
 """
 
+import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,17 +14,22 @@ import apache_beam as beam
 import pyarrow as pa
 
 from ...schemas import tables
-from ...schemas.accounting import FileSums, RunTotals
-from ...schemas.errors import AccountingError, TablesError
+from ...schemas.accounting import FileSums
+from ...schemas.config.config import OF_THE_TABLES
+from ...schemas.errors import TablesError
 from ...schemas.slices import SliceTables
-from ..runs import accounting, held_samples, run_files, runs_row, superseded_files
-from ..storage import filesystems, parquet_reading
+from ..runs import accounting, held_samples, run_files, runs_row, superseded_files, unit_failures
+from ..storage import filesystems
 from . import slice_batches
 
 FILE = runs_row.FILE
 ABANDONED_SECONDS = 24 * 3600
 """A temporary file this old is of a killed attempt. A younger one may be of another process that has the run id."""
 
+_FINGERPRINTS = ("data_fingerprint", "config_fingerprint", "model_fingerprint", "transform_fingerprint")
+_COUNTED = ("shards", "records", "scored", "failed", "duplicate_ids", "digest")
+_OF_THE_DATA = ("status", "summary_version", *_COUNTED, *_FINGERPRINTS)
+"""Columns of `runs` that two attempts at the same have in common."""
 _OF_AN_ATTEMPT = ("versions", "runner", "started", "finished", "seconds", "samples_per_second")
 """Columns of `runs` that are of the attempt that scored."""
 
@@ -32,7 +38,8 @@ _OF_AN_ATTEMPT = ("versions", "runner", "started", "finished", "seconds", "sampl
 class TableSettings:
     """What the tables say beside the numbers; `versions` and `config` are JSON.
 
-    What is None is not known, and NULL in `runs`.
+    What is None is not known, and NULL in `runs`. `seen` is the identity of the row when the attempt began, see
+    `runs_row.identity`; None if there was none.
     """
 
     run: run_files.Run
@@ -43,6 +50,7 @@ class TableSettings:
     runner: str | None
     started: datetime | None
     transform: str | None = None
+    seen: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +101,29 @@ def run_row(settings: TableSettings, counted: Counted, finished: datetime) -> di
 def write(settings: TableSettings, counted: Counted, slices: Iterable[SliceTables]) -> str:
     """Write the tables of a finished run, the `runs` row last; returns its path.
 
-    An earlier row is hidden first, so that it never stands beside tables that are not of it.
+    The row that stood when the attempt began is hidden first, so that it never stands beside tables that are not of it.
+    Where another attempt has finished the same since, that is left as it is.
 
     Raises:
         AccountingError: if a shard is missing or a record unaccounted for; nothing is written then.
+        TablesError: if another attempt has finished the run since, with other records or tables.
     """
     accounting.check(counted.sums.totals, counted.shards)
-    _check_failures(settings.run, counted.sums.totals)
+    unit_failures.check(settings.run, run_files.list_samples(settings.run), counted.sums.totals.failed)
     kept = _of_the_attempt_that_scored(settings.run, counted)
-    runs_row.hide(settings.run)
+    if not runs_row.hide_seen(settings.run, settings.seen):
+        return _of_another_attempt(settings, counted)
     superseded_files.delete(settings.run)
+    if counted.sums.totals.failed == 0:  # so that the table is there
+        run_files.write_table(tables.FAILURES.empty_table(), settings.run, "failures", unit_failures.EMPTY)
     every = list(slices)
     for name in slice_batches.TOGETHER:
         rows = slice_batches.rows_in_order(every, name)
         run_files.write_tables(rows, tables.FIXED[name], settings.run, name, FILE)
     replicates = slice_batches.replicates_in_order(every)
     run_files.write_tables(replicates, tables.REPLICATES, settings.run, "replicates", FILE)
+    if runs_row.standing(settings.run) and _is_same(settings, counted):
+        return f"{settings.run.folder('runs')}/{FILE}"
     row = run_row(settings, counted, datetime.now(UTC)) | kept
     said = {tables.UNITS_METADATA: held_samples.units(run_files.list_samples(settings.run).holders).encode()}
     path = run_files.write_table(pa.Table.from_pylist([row], schema=tables.RUNS), settings.run, "runs", FILE, said)
@@ -116,6 +131,35 @@ def write(settings: TableSettings, counted: Counted, slices: Iterable[SliceTable
     for name in tables.OF_A_RUN:
         filesystems.delete_abandoned(settings.run.folder(name), time.time() - ABANDONED_SECONDS)
     return path
+
+
+def _of_another_attempt(settings: TableSettings, counted: Counted) -> str:
+    """Path of the row of an attempt that has finished the same meanwhile."""
+    run = settings.run
+    if not _is_same(settings, counted):
+        msg = (
+            f"run {run.run_id!r} was finished by another attempt while this one was at work, with other records or "
+            f"tables (see {run.folder('runs')}); give the command again, one at a time"
+        )
+        raise TablesError(msg)
+    return f"{run.folder('runs')}/{FILE}"
+
+
+def _is_same(settings: TableSettings, counted: Counted) -> bool:
+    """Whether a row says what this attempt would write, but for when and where that was done."""
+    try:
+        theirs = runs_row.read(settings.run)
+    except TablesError:
+        return False
+    ours = run_row(settings, counted, datetime.now(UTC))
+    return theirs is not None and (
+        all(theirs[name] == ours[name] for name in _OF_THE_DATA)
+        and _of_the_tables(theirs["config"]) == _of_the_tables(settings.config)
+    )
+
+
+def _of_the_tables(config: str) -> dict[str, Any]:
+    return {name: value for name, value in json.loads(config).items() if name in OF_THE_TABLES}
 
 
 def _of_the_attempt_that_scored(run: run_files.Run, counted: Counted) -> dict[str, Any]:
@@ -133,21 +177,6 @@ def _of_the_attempt_that_scored(run: run_files.Run, counted: Counted) -> dict[st
     if before is None or counted.scored_now or (before["shards"], before["records"]) != (totals.shards, totals.records):
         return {}
     return {name: before[name] for name in _OF_AN_ATTEMPT}
-
-
-def _check_failures(run: run_files.Run, totals: RunTotals) -> None:
-    """Every failed record has its row; a run without any gets an empty file, so that the table is there."""
-    rows, left = 0, superseded_files.find(run)
-    for file in filesystems.below(run.folder("failures"), "*.parquet"):
-        if file.path in left:
-            continue
-        with parquet_reading.opened(file.path) as opened:
-            rows += opened.footer.num_rows
-    if rows != totals.failed:
-        msg = f"expected {totals.failed} rows in {run.folder('failures')}, but it has {rows}"
-        raise AccountingError(msg)
-    if rows == 0:
-        run_files.write_table(tables.FAILURES.empty_table(), run, "failures", FILE)
 
 
 class _WriteTables(beam.DoFn):

@@ -38,7 +38,8 @@ class GraphSettings:
 
 def evaluate(pipeline: beam.Pipeline, settings: GraphSettings) -> beam.PCollection[str]:
     """Wire an evaluation; gives the path of the `runs` row."""
-    found = pipeline | "FindShards" >> FindShards(settings.patterns, settings.planned, settings.write.run)
+    seen = settings.tables.tables.seen
+    found = pipeline | "FindShards" >> FindShards(settings.patterns, settings.planned, settings.write.run, seen)
     written = (
         found.missing
         | "SplitShards" >> SplitShards(settings.split_bytes)

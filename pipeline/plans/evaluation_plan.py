@@ -13,7 +13,7 @@ from ...components.model.fingerprints import read_model
 from ...components.model.saved_model import ScoreSettings
 from ...components.reading import find_shards
 from ...components.reading.read_samples import ReadSettings
-from ...components.runs import begun_with, run_claims, run_files
+from ...components.runs import begun_with, run_claims, run_files, runs_row
 from ...components.runs.runs_row import versions
 from ...components.runtime import gpus
 from ...components.samples.write_samples import WriteSettings
@@ -87,6 +87,7 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
                 runner=runner_options.runner_name(options),
                 started=started,
                 transform=model.input.transform,
+                seen=runs_row.identity(run),
             ),
         ),
         config.shard_split_bytes,

@@ -52,7 +52,7 @@ def make_plan(config: Config, run_id: str, flags: Sequence[str]) -> SummaryPlan:
     filesystems.use_options(options)
     run, record = _begun(config, run_id)
     table_settings.check_foreground(config, record.class_ids)
-    row = _row(run)
+    seen, row = runs_row.identity(run), _row(run)
     count = _expected_shards(config, run, row)
     before = row or {}
     settings = TableSettings(
@@ -64,6 +64,7 @@ def make_plan(config: Config, run_id: str, flags: Sequence[str]) -> SummaryPlan:
         runner=before.get("runner"),
         started=before.get("started"),
         transform=before.get("transform"),
+        seen=seen,
     )
     summary = table_settings.summary_settings(config, run, record.class_ids)
     return SummaryPlan(run, count, TablesGraphSettings(summary, settings), options)

@@ -5,6 +5,7 @@ The kill is played in this process: from some rename on, nothing more reaches th
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from dicebeam.components.storage import filesystems
+from dicebeam.components.storage import exclusive_files, filesystems
 from dicebeam.pipeline.runner import run
 from tests.support import builders
 from tests.support.evaluating import evaluate, table
@@ -58,23 +59,29 @@ def whole(settings: dict[str, Any]) -> run.Outcome:
 def commits(monkeypatch: pytest.MonkeyPatch, at: int | None, *, after: bool = False) -> list[str]:
     """Watch the commits, and kill the run before or after one of them; returns the paths that were committed."""
     done: list[str] = []
-    real = filesystems.rename
 
-    def rename(source: str, destination: str) -> None:
-        if len(done) == at and not after:
-            die()
-        real(source, destination)
-        done.append(destination)
-        if len(done) - 1 == at:
-            die()
+    def watched(real: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def commit(source: Any, destination: Any) -> Any:
+            if len(done) == at and not after:
+                die()
+            found = real(source, destination)
+            if "_claims" not in str(destination):
+                done.append(str(destination))
+                if len(done) - 1 == at:
+                    die()
+            return found
+
+        return commit
 
     def die(*_: object, **__: object) -> None:
         for name in ("create", "delete"):
             monkeypatch.setattr(filesystems.FileSystems, name, die)
         monkeypatch.setattr(filesystems, "rename", die)
+        monkeypatch.setattr(exclusive_files, "link", die)
         raise Killed
 
-    monkeypatch.setattr(filesystems, "rename", rename)
+    monkeypatch.setattr(filesystems, "rename", watched(filesystems.rename))
+    monkeypatch.setattr(exclusive_files, "link", watched(exclusive_files.link))
     return done
 
 
@@ -155,15 +162,19 @@ def test_what_a_killed_attempt_left_is_removed_after_a_day(settings: dict[str, A
 def test_a_second_process_that_finishes_in_the_midst_of_the_first_does_no_harm(
     at: int, settings: dict[str, Any], whole: run.Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here, real, seen, second = {**settings, "output": str(tmp_path)}, filesystems.rename, [], []
+    here, seen, second = {**settings, "output": str(tmp_path)}, [], []
 
-    def rename(source: str, destination: str) -> None:
-        seen.append(destination)
-        if len(seen) == at + 1:
-            second.append(evaluate(here, "r1"))
-        real(source, destination)
+    def watched(real: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def commit(source: Any, destination: Any) -> Any:
+            seen.append(destination)
+            if len(seen) == at + 1:
+                second.append(evaluate(here, "r1"))
+            return real(source, destination)
 
-    monkeypatch.setattr(filesystems, "rename", rename)
+        return commit
+
+    monkeypatch.setattr(filesystems, "rename", watched(filesystems.rename))
+    monkeypatch.setattr(exclusive_files, "link", watched(exclusive_files.link))
     first = evaluate(here, "r1")
     for outcome in (first, *second):
         assert outcome.valid

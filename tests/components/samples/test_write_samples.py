@@ -1,5 +1,7 @@
 """One file a shard, committed by rename when it is whole, in record order; nothing else stays behind."""
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from dicebeam.components.runs import run_files
 from dicebeam.components.runs.run_files import Run
 from dicebeam.components.runs.shard_records import ShardRecord
 from dicebeam.components.runtime import progress_counts
-from dicebeam.components.samples import write_samples
+from dicebeam.components.samples import unit_commit, write_samples
 from dicebeam.components.samples.write_samples import ShardFiles, WriteSettings, _WriteShards
 from dicebeam.schemas import tables
 from dicebeam.schemas.errors import StorageError, TablesError
@@ -69,7 +71,8 @@ def test_a_shard_in_two_batches(settings):
 def test_the_file_says_what_it_is_of(settings):
     committed = write(settings, batch(0, [0], [1], done=2))
     record = run_files.read_shard_record(committed.path)
-    assert record == ShardRecord(SHARD.path, 500, 2, 1, 1, "cfg", "mdl", class_ids=(0, 1))
+    (failures,) = files_below(settings, "failures")
+    assert record == ShardRecord(SHARD.path, 500, 2, 1, 1, "cfg", "mdl", class_ids=(0, 1), failures=failures)
     assert [c.scored for c in run_files.committed(committed.path, settings.run, 2)] == [1]
 
 
@@ -80,7 +83,7 @@ def test_nothing_is_under_a_final_name_before_the_end(settings):
     assert len(files_below(settings)) == 1  # the temporary file
     files.add(batch(1, [2], done=3))
     assert len(final_names(settings)) == 2
-    assert files_below(settings) == files_below(settings, "failures") == final_names(settings)[:1]
+    assert [*files_below(settings), *files_below(settings, "failures")] == final_names(settings)
 
 
 @pytest.mark.parametrize("rows_a_group", [1, 4, 1 << 17])
@@ -136,32 +139,39 @@ def test_a_shard_of_failures_only(settings):
 
 def test_failures_are_committed_before_samples(settings, monkeypatch):
     order = []
-    commit = write_samples._ParquetFile.commit
+    commit = unit_commit.NewTable.commit
 
-    def noted(file, metadata):
+    def noted(file, path):
         order.append(len(final_names(settings)))
-        commit(file, metadata)
+        return commit(file, path)
 
-    monkeypatch.setattr(write_samples._ParquetFile, "commit", noted)
+    monkeypatch.setattr(unit_commit.NewTable, "commit", noted)
     write(settings, batch(0, [0], [1], done=2))
     assert order == [0, 1]
-    assert files_below(settings, "failures") == files_below(settings)
+    assert len(files_below(settings, "failures")) == len(files_below(settings)) == 1
 
 
 def test_a_commit_that_fails_leaves_the_shard_to_be_done_again(settings, monkeypatch):
     files = ShardFiles(SHARD, settings)
-    monkeypatch.setattr(write_samples.filesystems, "rename", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    full = OSError(errno.ENOSPC, "disk full")
+    monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(full))
     with pytest.raises(StorageError, match="parquet cannot be written: disk full"):
         files.add(batch(0, [0], done=1))
     files.abort()
     assert files_below(settings) == []
 
 
-def test_failures_of_an_interrupted_attempt_are_removed(settings):
-    write(settings, batch(0, [0], [1], done=2))
-    assert len(files_below(settings, "failures")) == 1
-    write(settings, batch(0, [0, 1], done=2))
-    assert files_below(settings, "failures") == []
+def test_long_ids_of_failures_make_small_row_groups(settings, monkeypatch):
+    monkeypatch.setattr(write_samples, "FAILURE_TEXT_A_GROUP", 1000)
+    some = batch(0, [], range(5)).failures
+    files = ShardFiles(SHARD, settings)
+    for i, failure in enumerate(some):
+        long = replace(batch(i, done=5 if i == 4 else None), failures=(replace(failure, sample_id="x" * 499),))
+        files.add(long)
+    (name,) = files_below(settings, "failures")
+    file = pq.ParquetFile(f"{settings.run.folder('failures')}/{name}")
+    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [2, 2, 1]
+    assert read(settings, "failures").column("sample_id").to_pylist() == ["x" * 499] * 5
 
 
 def test_a_missing_batch(settings):

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dicebeam.components.runs import accounting, run_files
+from dicebeam.components.runs import accounting, run_files, runs_row
 from dicebeam.components.runs.run_files import Run
 from dicebeam.components.storage import parquet_files
 from dicebeam.components.summary import write_tables as reports
@@ -17,7 +17,9 @@ from dicebeam.components.summary.write_tables import Counted, TableSettings
 from dicebeam.schemas import tables
 from dicebeam.schemas.accounting import FileSums, RunTotals
 from dicebeam.schemas.errors import AccountingError
+from dicebeam.schemas.shards import Shard
 from dicebeam.schemas.slices import SliceTables
+from tests.support import attempts
 
 STARTED = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
 EVERY = ["classes", "failures", "histograms", "replicates", "runs", "slices"]
@@ -57,8 +59,15 @@ def settings(tmp_path):
 
 
 def fail(settings, rows):
+    """A unit of so many records that failed."""
+    attempts.score(settings.run, Shard("/data/s", 1), range(rows), rows)
+
+
+def rewrite_failures(settings, rows):
+    """Other rows than the sample file says, in the failures file that it names."""
+    (path,) = Path(settings.run.folder("failures")).iterdir()
     table = pa.Table.from_pylist([{"shard": "s", "record": i} for i in range(rows)], schema=tables.FAILURES)
-    run_files.write_table(table, settings.run, "failures", "s.parquet")
+    run_files.write_table(table, settings.run, "failures", path.name)
 
 
 def row_of(path):
@@ -99,11 +108,11 @@ def test_broken_accounting_writes_nothing(settings, totals, shards):
 
 @pytest.mark.parametrize("rows", [0, 1, 3])
 def test_failures_without_their_rows_write_nothing(settings, rows):
-    if rows:
-        fail(settings, rows)
-    with pytest.raises(AccountingError, match=rf"expected 2 rows in .*/failures/.*, but it has {rows}"):
+    fail(settings, 2)
+    rewrite_failures(settings, rows)
+    with pytest.raises(AccountingError, match=rf"expected 2 rows in .*/failures/.*, as .*, but it has {rows}; evaluat"):
         reports.write(settings, counted(RunTotals(1, 5, 3, 2)), SLICES)
-    assert set(parts(settings)) <= {"failures"}
+    assert set(parts(settings)) <= {"failures", "samples"}
 
 
 def test_a_run_without_failures_has_an_empty_table(settings):
@@ -155,7 +164,10 @@ def test_speed_is_of_this_attempt(settings, scored_now, rate):
 
 def test_a_finished_run_with_nothing_new_keeps_what_is_of_the_attempt_that_scored(settings):
     first = row_of(reports.write(settings, counted(RunTotals(1, 5, 5, 0), scored_now=5), SLICES))
-    later = dataclasses.replace(settings, started=STARTED + timedelta(days=7), versions="{}", runner="another")
+    seen = runs_row.identity(settings.run)
+    later = dataclasses.replace(
+        settings, seen=seen, started=STARTED + timedelta(days=7), versions="{}", runner="another"
+    )
     again = row_of(reports.write(later, counted(RunTotals(1, 5, 5, 0), scored_now=0), SLICES))
     for name in ("versions", "runner", "started", "finished", "seconds", "samples_per_second"):
         assert again[name] == first[name], name
@@ -164,11 +176,13 @@ def test_a_finished_run_with_nothing_new_keeps_what_is_of_the_attempt_that_score
 def test_a_damaged_row_is_written_anew(settings):
     path = Path(reports.write(settings, counted(RunTotals(1, 5, 5, 0), scored_now=5), SLICES))
     path.write_bytes(path.read_bytes()[:-9])
+    settings = dataclasses.replace(settings, seen=runs_row.identity(settings.run))
     assert row_of(reports.write(settings, counted(RunTotals(1, 5, 5, 0), scored_now=0), SLICES))["status"] == "done"
 
 
 def test_a_finished_run_with_more_records_is_finished_anew(settings):
     first = row_of(reports.write(settings, counted(RunTotals(1, 5, 5, 0), scored_now=5), SLICES))
+    settings = dataclasses.replace(settings, seen=runs_row.identity(settings.run))
     more = row_of(reports.write(settings, counted(RunTotals(2, 9, 9, 0), 2, scored_now=4), SLICES))
     assert more["finished"] > first["finished"]
 
@@ -198,7 +212,7 @@ def test_slices_whose_replicates_are_not_kept(settings):
 def test_a_run_without_samples_has_every_table(settings):
     fail(settings, 1)
     reports.write(settings, counted(RunTotals(1, 1, 0, 1)), [])
-    assert parts(settings) == EVERY
+    assert parts(settings) == sorted([*EVERY, "samples"])
     for table in ("classes", "slices", "histograms", "replicates"):
         assert slices_of(settings, table) == []
 
