@@ -50,7 +50,7 @@ def _limits(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 def _spec(tensor: tf.Tensor, channels: int = 0) -> tf.TensorSpec:
     """Free batch and sizes; the last axis is free too unless it is of a fixed number of channels."""
-    shape = [None] * len(tensor.shape)
+    shape: list[int | None] = [None] * len(tensor.shape)
     if channels:
         shape[-1] = channels
     return tf.TensorSpec(shape, tensor.dtype)
