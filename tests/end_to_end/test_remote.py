@@ -18,7 +18,7 @@ from apache_beam.io.gcp import gcsio_retry
 from apache_beam.utils import retry
 
 from dicebeam.components.model import fingerprints
-from dicebeam.components.samples import write_samples
+from dicebeam.components.samples import unit_commit
 from dicebeam.components.storage import object_stores
 from dicebeam.pipeline import cli
 from dicebeam.schemas.errors import ConfigError, StorageError
@@ -142,22 +142,25 @@ def code(name: str, settings: dict[str, Any], folder: Path, *arguments: str) -> 
 def sent(monkeypatch: pytest.MonkeyPatch, at: int | None = None) -> list[str]:
     """The tables of objects as they are sent; at one of them, and ever after, the process is as if it were dead."""
     names: list[str] = []
-    real = object_stores.put
 
-    def put(file: Any, path: str) -> None:
-        if "/.probe." in path:
+    def watched(real: Any) -> Any:
+        def put(file: Any, path: str) -> Any:
+            if "/.probe." in path:
+                return real(file, path)
+            if at is not None and len(names) >= at:
+                for name in ("rename", "delete"):
+                    monkeypatch.setattr(object_stores, name, die)
+                die()
+            names.append(path.rsplit("/", 4)[1])
             return real(file, path)
-        if at is not None and len(names) >= at:
-            for name in ("rename", "delete"):
-                monkeypatch.setattr(object_stores, name, die)
-            die()
-        names.append(path.rsplit("/", 4)[1])
-        return real(file, path)
+
+        return put
 
     def die(*_: Any) -> None:
         raise RuntimeError("Killed")
 
-    monkeypatch.setattr(object_stores, "put", put)
+    for name in ("put", "put_new"):
+        monkeypatch.setattr(object_stores, name, watched(getattr(object_stores, name)))
     return names
 
 
@@ -202,17 +205,17 @@ def test_an_error_in_the_middle_of_a_shard_leaves_nothing_of_it(
     store: Store, settings: dict[str, Any], whole: dict[str, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shards: list[str] = []
-    real = write_samples._ParquetFile.commit
+    real = unit_commit.NewTable.finish
 
-    def commit(file: Any, metadata: dict[bytes, bytes]) -> None:
+    def finish(file: Any, record: Any) -> None:
         if "/samples/" in file._path:
             shards.append(file._path)
             if len(shards) == 3:
                 raise OSError("the wire was cut")  # rows are written, the footer is not
-        real(file, metadata)
+        real(file, record)
 
     with monkeypatch.context() as patch:
-        patch.setattr(write_samples._ParquetFile, "commit", commit)
+        patch.setattr(unit_commit.NewTable, "finish", finish)
         with pytest.raises(Exception, match="the wire was cut"):
             evaluate(settings, "r1", store.flags)
     here = [f"{settings['output']}/{name}" for name in below(store, settings, "samples")]
@@ -238,16 +241,16 @@ def test_an_upload_that_fails_for_ever_is_one_error_and_the_run_goes_on(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real, count = object_stores.put, iter(range(100))
+    real, count = object_stores.put_new, iter(range(100))
 
-    def put(file: Any, path: str) -> None:
+    def put(file: Any, path: str) -> bool:
         if "/.probe." in path or next(count) != 3:
             return real(file, path)
         with store.faults.answering(uploads):
             return real(file, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(object_stores, "put", put)
+        patch.setattr(object_stores, "put_new", put)
         assert code("evaluate", settings, tmp_path, "--run-id", "r1", "--", *store.flags) == 2
     said = capsys.readouterr().err
     (line,) = [line for line in said.splitlines() if "error: " in line]
