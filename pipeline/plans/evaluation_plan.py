@@ -22,6 +22,7 @@ from ...components.summary.write_tables import TableSettings
 from ...schemas import tables
 from ...schemas.config.config import Config
 from ...schemas.config.devices import DeviceSettings
+from ...schemas.config.model import ModelSettings
 from ...schemas.shards import Shard
 from ..graphs import evaluation_graph
 from ..graphs.evaluation_graph import GraphSettings
@@ -78,23 +79,29 @@ def make_plan(config: Config, run_id: str | None, flags: Sequence[str]) -> Plan:
         WriteSettings(run, config.classes, agreement.scored, tuple(tables.slice_columns(config.slice_features))),
         TablesGraphSettings(
             table_settings.summary_settings(config, run, agreement.scored),
-            TableSettings(
-                run=run,
-                max_failed_fraction=config.max_failed_fraction,
-                config=config.with_foreground.model_dump_json(),
-                model=model.path,
-                versions=versions(),
-                runner=runner_options.runner_name(options),
-                started=started,
-                transform=model.input.transform,
-                seen=runs_row.identity(run),
-            ),
+            _tables(config, run, model, options, started),
         ),
         config.shard_split_bytes,
     )
     filesystems.check_writable(run.folder("samples"))
     begun_with.note(run, (shard.path for shard in found))
     return Plan(config, run, found, settings, options, examples.left_out)
+
+
+def _tables(
+    config: Config, run: run_files.Run, model: ModelSettings, options: PipelineOptions, started: datetime
+) -> TableSettings:
+    return TableSettings(
+        run=run,
+        max_failed_fraction=config.max_failed_fraction,
+        config=config.with_foreground.model_dump_json(),
+        model=model.path,
+        versions=versions(),
+        runner=runner_options.runner_name(options),
+        started=started,
+        transform=model.input.transform,
+        seen=runs_row.identity(run),
+    )
 
 
 def _run(config: Config, run_id: str | None, now: datetime, scored_by: tuple[str, str | None]) -> run_files.Run:
