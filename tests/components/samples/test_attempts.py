@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dicebeam.components.reading import find_shards
 from dicebeam.components.runs import committed_units, run_files, runs_row, superseded_files, unit_failures
 from dicebeam.components.runs.run_files import Run
 from dicebeam.components.samples import compaction
@@ -31,7 +32,7 @@ PAIRS = [
 def shards(tmp_path: Path) -> list[Shard]:
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(b"some")
-    return [Shard(f"{tmp_path}/{name}", 4) for name in ("a", "b")]
+    return find_shards.find([f"{tmp_path}/[ab]"])
 
 
 @pytest.fixture(params=["disk", pytest.param("bucket", marks=pytest.mark.long)])
@@ -49,9 +50,8 @@ def seen_by_readers(run: Run) -> dict[str, set[int]]:
     for table in ("samples", "failures"):
         rows = [row for path in paths(run, table) for row in rows_of(path)]
         found[table] = {row["record"] for row in rows}
-        assert len({(row["shard"], row["record"], row.get("class_id")) for row in rows}) == len(
-            rows
-        )  # none is there twice
+        names = {(row["shard"], row["record"], row.get("class_id")) for row in rows}
+        assert len(names) == len(rows)  # none is there twice
     return found
 
 
