@@ -67,9 +67,10 @@ class Samples:
 
 
 def sums_of_counts(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray, seed: int = 0) -> SampleSums:
-    """Sums of `[n, C]` counts, with soft sums that are near them."""
+    """Sums of `[n, C]` counts, with soft sums that can be: of one probability where it is right, of one where wrong."""
     rng, n = np.random.default_rng(seed), len(tp)
-    soft = (tp * rng.random(tp.shape), (tp + fp) * rng.random(tp.shape), (tp + fp) * rng.random(tp.shape))
+    right, wrong = rng.random(tp.shape), rng.random(tp.shape)
+    soft = (tp * right, tp * right + fp * wrong, tp * right**2 + fp * wrong**2)
     ignored = rng.integers(0, 9, n)
     return SampleSums(tp, tp + fp, tp + fn, *soft, ignored + 200, ignored)
 

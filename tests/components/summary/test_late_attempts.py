@@ -20,7 +20,7 @@ from tests.support.attempts import evaluate, score
 def shards(tmp_path: Path) -> list[Shard]:
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(b"some")
-    return [Shard(f"{tmp_path}/{name}", 4) for name in ("a", "b")]
+    return find_shards.find([f"{tmp_path}/[ab]"])
 
 
 @pytest.fixture(params=["disk", "bucket"])
