@@ -37,9 +37,9 @@ def evaluate_seconds(plan: Plan) -> float:
     began: list[float] = []
     original = tfrecord.records
 
-    def noting(file: BinaryIO, shard: str, *where: int) -> Iterator[records.Record]:
+    def noting(file: BinaryIO, shard: str, **known: int | None) -> Iterator[records.Record]:
         began.append(time.time())
-        return original(file, shard, *where)
+        return original(file, shard, **known)
 
     tfrecord.records = noting
     try:
