@@ -13,6 +13,7 @@ class Known(NamedTuple):
     """The table of a file and its run, or its analysis; `repair` is what to do where the file is damaged."""
 
     what: str
+    table: str | None
     run_id: str | None
     repair: str
 
@@ -21,10 +22,10 @@ def known(path: str) -> Known:
     """What is known of a file by its path; `a file` of no run where that is none of a table."""
     place = _PLACE.fullmatch(path)
     if place is None:
-        return Known("a file", None, "write it again")
+        return Known("a file", None, None, "write it again")
     table, run_id = place["table"], place["run_id"]
     what = f"the row of run {run_id!r}" if table == "runs" else f"`{table}` of run {run_id!r}"
-    return Known(what, run_id, _repair(place["output"], table, place["date"], run_id))
+    return Known(what, table, run_id, _repair(place["output"], table, place["date"], run_id))
 
 
 def _repair(output: str, table: str, date: str, run_id: str) -> str:
@@ -49,9 +50,24 @@ def damaged(path: str, why: str) -> str:
     return f"expected {of.what} in {path}, but it is damaged: {why}; {of.repair}"
 
 
-def foreign(path: str, run_id: str | None) -> str:
-    """What is said of a file that another run has written, or nobody knows which."""
+def foreign(path: str, run_id: str | None, table: str | None) -> str:
+    """What is said of a file that another run has written, or nobody knows which, or that is of another table."""
     of = known(path)
     if run_id is None:
-        return f"expected {of.what} in {path}, but it is of no run: its metadata names none; {of.repair}"
-    return f"expected {of.what} in {path}, but it is that of run {run_id!r}; {of.repair}"
+        found = "is of no run: its metadata names none"
+    elif table in (None, of.table):
+        found = f"is that of run {run_id!r}"
+    else:
+        found = f"is of `{table}` of run {run_id!r}"
+    return f"expected {of.what} in {path}, but it {found}; {of.repair}"
+
+
+def lost(folder: str) -> str:
+    """What is said of a table of a finished run, or of an analysis, that has no file in its folder."""
+    of = known(f"{folder}/x")
+    return f"expected {of.what} in {folder}, but there is no file; {of.repair}"
+
+
+def more(path: str, expected: str) -> str:
+    """What is said of a file beside the only one that its table has of a run."""
+    return f"expected {known(path).what} in {expected} alone, but there is {path} as well; delete that"

@@ -35,6 +35,9 @@ ROWS = {
     **datasets.ROWS,
 }
 """What a row of each table is."""
+RUN_METADATA = b"dicebeam.run_id"
+TABLE_METADATA = b"dicebeam.table"
+"""Of which table a file is; earlier versions did not say it."""
 SHARD_METADATA = b"dicebeam.shard"
 SHARDS_METADATA = b"dicebeam.shards"
 """In place of the former in a file that holds several shards."""
@@ -229,10 +232,13 @@ def samples_schema(columns: Sequence[str]) -> pa.Schema:
     return pa.schema(_SAMPLES_HEAD + [(name, pa.string()) for name in columns] + _SAMPLES_TAIL)
 
 
-def with_metadata(schema: pa.Schema, run_id: str, extra: Mapping[bytes, bytes] | None = None) -> pa.Schema:
-    """The schema with the file metadata that every dicebeam file carries."""
-    base = {b"dicebeam.schema_version": SCHEMA_VERSION.encode(), b"dicebeam.run_id": run_id.encode()}
-    return schema.with_metadata({**base, **(extra or {})})
+def with_metadata(
+    schema: pa.Schema, run_id: str, extra: Mapping[bytes, bytes] | None = None, table: str | None = None
+) -> pa.Schema:
+    """The schema with the file metadata that every dicebeam file carries: whose it is, and of which table."""
+    base = {b"dicebeam.schema_version": SCHEMA_VERSION.encode(), RUN_METADATA: run_id.encode()}
+    of_table = {} if table is None else {TABLE_METADATA: table.encode()}
+    return schema.with_metadata({**base, **(extra or {}), **of_table})
 
 
 def partition(output: str, table: str, eval_date: str, run_id: str) -> str:

@@ -1,49 +1,72 @@
 """The files that a statement opens, held against their seals before it runs: DuckDB verifies no checksum of a page."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ..runs import held_samples, run_tables
-from ..runs.run_tables import FinishedRun
+from ...schemas import tables as schema
+from ..runs import held_samples, run_tables, whole_tables
+from ..runs.run_tables import FinishedRun, RunName
 from ..storage import filesystems, parquet_reading
 
 _THREADS = 8
+_KEPT = ("classes", "slices")
+"""What every run keeps: others may have been deleted of an old one, for they are large."""
 
 
 def check(root: str, tables: Collection[str]) -> None:
-    """Read every file of some tables once, in threads; sample files are held against the rows of their runs too.
+    """Read every file of some tables once, in threads, and hold them against the rows of their runs.
 
     Raises:
-        DamagedError: if a file is not as it was written, or that of another run; names the first one. If a run has lost
-            a sample file, or has one more.
+        DamagedError: if a file is not as it was written, or that of another run or table; names the first one. If a run
+            has lost a file, or has one more.
     """
-    if "samples" in tables:
-        _check_none_lost(root)
+    of_runs = {*_KEPT, "samples", "failures"}.intersection(tables)
+    names = [name for name in run_tables.listed(root) if name.stands] if of_runs else []
+    files = {table: list(_files(root, table)) for table in tables}
+    for table, paths in files.items():
+        _check_places(root, table, paths, names)
     with ThreadPoolExecutor(_THREADS) as pool:
-        for _ in pool.map(_check, _files(root, tables)):
-            pass
+        rows = {table: dict(zip(paths, pool.map(_check, paths), strict=True)) for table, paths in files.items()}
+    if {"samples", "failures"}.intersection(tables):
+        _check_none_lost(root, names, rows)
 
 
-def _files(root: str, tables: Iterable[str]) -> Iterator[str]:
+def _files(root: str, table: str) -> Iterator[str]:
     """The files inside a folder; a link out of it is refused by DuckDB, and nothing of it is said here."""
     inside = Path(root).resolve()
-    for table in tables:
-        for file in filesystems.below(f"{root}/{table}", "*/*/*.parquet"):
-            if Path(file.path).resolve().is_relative_to(inside):
-                yield file.path
+    for file in filesystems.below(f"{root}/{table}", "*/*/*.parquet"):
+        if Path(file.path).resolve().is_relative_to(inside):
+            yield file.path
 
 
-def _check_none_lost(root: str) -> None:
-    """Hold sample files against rows that say which there were; a damaged row stops only those who read it."""
-    names = [name for name in run_tables.listed(root) if name.stands]
+def _check_places(root: str, table: str, paths: Sequence[str], names: Sequence[RunName]) -> None:
+    kept = [schema.partition(root, table, name.eval_date, name.run_id) for name in names if table in _KEPT]
+    found: dict[str, list[str]] = {folder: [] for folder in kept}
+    for path in paths:
+        found.setdefault(path.rpartition("/")[0], []).append(path)
+    for folder, there in found.items():
+        whole_tables.check(folder, table, there)
+
+
+def _check_none_lost(root: str, names: Sequence[RunName], rows: dict[str, dict[str, int]]) -> None:
+    """Hold samples and failures against rows that say which there were; a damaged row stops only those who read it."""
+    failed = Counter[str]()
+    for path, count in rows.get("failures", {}).items():
+        failed[path.rpartition("/")[0]] += count
     for _, past in run_tables.read_rows(root, names):
         if isinstance(past, FinishedRun) and past.units is not None:
-            held_samples.check(past, may_be_gone=True)
+            if "samples" in rows:
+                held_samples.check(past, may_be_gone=True)
+            if "failures" in rows:
+                held_samples.check_failures(past, failed[past.run.folder("failures")])
 
 
-def _check(path: str) -> None:
+def _check(path: str) -> int:
+    """Its rows."""
     try:
-        parquet_reading.check(path)
+        with parquet_reading.opened(path) as file:
+            return file.footer.num_rows
     except FileNotFoundError:  # another process has removed it since
-        return
+        return 0

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from ...schemas.slices import ALL
 from ...schemas.verdict import PASS, RULES, USUAL_RULE, GateVerdict, Headline
-from ..runs import run_tables
+from ..runs import held_samples, run_tables
 from ..runs.run_tables import FinishedRun
 from . import report_lines, trend
 from .report_lines import ClassLine, SliceLine
@@ -82,6 +82,7 @@ def collect(
     histograms = _histograms(past, baseline, [line.name for line in lines if line.slice == ALL])
     headline = verdict.headline if verdict else _headline(past, shown, foreground)
     gone = () if baseline or not wanted else (f"The tables of the baseline {wanted} are not there any more.",)
+    nights = trend.points(past, runs)
     return ReportData(
         past=past,
         baseline=baseline,
@@ -94,9 +95,9 @@ def collect(
         n_slices=len(slices),
         histograms=tuple(histograms[:MAX_HISTOGRAMS]),
         n_histograms=len(histograms),
-        trend=trend.points(past, runs),
+        trend=nights.points,
         failures=_failures(past),
-        notes=(*notes, *gone),
+        notes=(*notes, *gone, *nights.left_out),
     )
 
 
@@ -131,8 +132,9 @@ def _bins(past: FinishedRun) -> dict[str, tuple[int, ...]]:
 
 
 def _failures(past: FinishedRun) -> tuple[Mapping[str, Any], ...]:
-    """The first failed records, by shard and record."""
+    """The first failed records, by shard and record; DamagedError if some are lost."""
     rows = run_tables.read(past.run, "failures")
+    held_samples.check_failures(past, rows.num_rows)
     if not rows.num_rows:
         return ()
     order = pc.sort_indices(rows, sort_keys=[("shard", "ascending"), ("record", "ascending")])

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
+from ...schemas.errors import DamagedError
 from ...schemas.slices import ALL
 from ..runs import past_foreground, run_tables
 from ..runs.accounting import DONE
@@ -42,10 +44,20 @@ def names_of(past: FinishedRun, names: Sequence[RunName]) -> list[RunName]:
     return [name for name in names if name.stands and name.eval_date <= last][:RUNS_LOOKED_AT]
 
 
-def points(past: FinishedRun, runs: Sequence[FinishedRun], nights: int = NIGHTS) -> tuple[Point, ...]:
+class Trend(NamedTuple):
+    """Runs, and what is to be said of those whose tables cannot be read."""
+
+    points: tuple[Point, ...]
+    left_out: tuple[str, ...]
+
+
+def points(past: FinishedRun, runs: Sequence[FinishedRun], nights: int = NIGHTS) -> Trend:
     """The run and those of `runs` that ended before it, oldest first; `runs` has the last one first.
 
     At most `nights` of its own config, and at most as many of others that finished among them.
+
+    Raises:
+        DamagedError: if a table of the run itself is damaged or gone; of another run that is said.
     """
     earlier = [run for run in runs if (run.finished, run.run_id) <= (past.finished, past.run_id)]
     made = _made(past)
@@ -53,8 +65,19 @@ def points(past: FinishedRun, runs: Sequence[FinishedRun], nights: int = NIGHTS)
     since = same[-1].finished if same else past.finished
     others = [run for run in earlier if _made(run) != made and run.finished >= since][:nights]
     chosen = sorted([*same, *others], key=lambda run: (run.finished, run.run_id))
+
+    def point(run: FinishedRun) -> Point | DamagedError:
+        try:
+            return _point(run, comparable=_made(run) == made)
+        except DamagedError as error:
+            if run.run_id == past.run_id:
+                raise
+            return error
+
     with ThreadPoolExecutor(_READERS) as pool:
-        return tuple(pool.map(lambda run: _point(run, comparable=_made(run) == made), chosen))
+        found = list(pool.map(point, chosen))
+    left_out = [f"A run is left out of the trend: {each}" for each in found if isinstance(each, DamagedError)]
+    return Trend(tuple(each for each in found if isinstance(each, Point)), tuple(left_out))
 
 
 def _made(run: FinishedRun) -> tuple[str | None, tuple[str, ...]]:

@@ -1,5 +1,7 @@
 """The sample files of a finished run held against its `runs` row: none of them is lost, and none is another's.
 
+Its failures are held against the row as well.
+
 The row's file says in its metadata how many units there were and what the hashes of their names add up to, so that one
 listing tells; compacting keeps the units. The row of an earlier version counts shards alone.
 """
@@ -44,6 +46,20 @@ def check(past: FinishedRun, *, may_be_gone: bool = False) -> None:
     repair = repairs.known(f"{folder}/x").repair.removeprefix("delete it, and ")
     msg = f"expected the sample files of {numbers}, in {folder}; {named}, and where some are lost {repair}"
     raise DamagedError(msg)
+
+
+def check_failures(past: FinishedRun, rows: int) -> None:
+    """Hold the rows of a run's failures against those that its row counts; that of an earlier version is believed.
+
+    Raises:
+        DamagedError: if there are more or less.
+    """
+    if past.units is not None and rows != past.row["failed"]:
+        msg = (
+            f"expected {past.row['failed']} rows in {past.run.folder('failures')}, as the row of run {past.run_id!r} "
+            f"says, but there are {rows}; evaluate again with --run-id {past.run_id}, which scores what is lost anew"
+        )
+        raise DamagedError(msg)
 
 
 def _shards(names: Collection[str]) -> set[str]:

@@ -228,7 +228,7 @@ def write_table(table: pa.Table, place: Place, name: str, file: str, said: Mappi
 def write_tables(parts: Iterable[pa.Table], schema: pa.Schema, place: Place, name: str, file: str) -> str:
     """Write a table that comes in parts as one file, committed when it is whole; returns its path."""
     path = f"{place.folder(name)}/{file}"
-    schema = tables.with_metadata(schema, place.run_id, schema.metadata)
+    schema = tables.with_metadata(schema, place.run_id, schema.metadata, name)
     with filesystems.committing(path) as out, parquet_files.writer(out, schema) as writer:
         for group in parquet_files.in_groups(part.replace_schema_metadata(schema.metadata) for part in parts):
             writer.write_table(group)

@@ -12,7 +12,7 @@ from ...schemas import partitions, tables
 from ...schemas.errors import TablesError
 from ..runtime import prefetch
 from ..storage import filesystems, parquet_reading
-from . import clocks, run_files, runs_row
+from . import clocks, run_files, runs_row, whole_tables
 from .run_files import Place, Run
 
 READERS = 16
@@ -137,11 +137,12 @@ def read(place: Place, table: str, slices: Collection[str] | None = None) -> pa.
     """A table with fixed columns of a run or an analysis, or those of its rows that are of some slices.
 
     Raises:
-        DamagedError: if a file is damaged, or that of another run.
+        DamagedError: if a file is damaged, that of another run, or gone, or if there is one more.
     """
     schema = tables.FIXED[table]
-    files = filesystems.below(place.folder(table), "*.parquet")
-    parts = [_read_file(file.path, schema, slices) for file in files]
+    paths = [file.path for file in filesystems.below(place.folder(table), "*.parquet")]
+    whole_tables.check(place.folder(table), table, paths)
+    parts = [_read_file(path, schema, slices) for path in paths]
     return pa.concat_tables(parts) if parts else schema.empty_table()
 
 

@@ -118,10 +118,12 @@ def _merge(run: Place, sources: Sequence[Source]) -> None:
             for pair, source in zip(pairs, sources, strict=True)
             if pair
         ]
-        _write(run, f"{run.folder('failures')}/{name}", tables.FAILURES, parts, tables.FAILURES_ORDER, records)
+        schema = tables.with_metadata(tables.FAILURES, run.run_id, table="failures")
+        _write(f"{run.folder('failures')}/{name}", schema, parts, tables.FAILURES_ORDER, records)
     parts = [Part(source.path, tuple((shard_ranges.order(r), _rows(r)) for r in source.records)) for source in sources]
     merged = f"{run.folder('samples')}/{name}"
-    _write(run, merged, parquet_reading.footer(sources[0].path).schema, parts, tables.SAMPLES_ORDER, records)
+    schema = tables.with_metadata(parquet_reading.footer(sources[0].path).schema, run.run_id, table="samples")
+    _write(merged, schema, parts, tables.SAMPLES_ORDER, records)
     _check_sources(run, [Source(merged, tuple(records))], records[0])
     for path in (*(source.path for source in sources), *failures):
         filesystems.delete(path)
@@ -137,7 +139,6 @@ def _check_sources(run: Place, sources: Sequence[Source], record: ShardRecord) -
 
 
 def _write(
-    run: Place,
     path: str,
     schema: pa.Schema,
     parts: Sequence[Part],
@@ -145,7 +146,6 @@ def _write(
     records: Sequence[ShardRecord],
 ) -> None:
     rows = merged_rows.in_shard_order(parts, schema.names)
-    schema = tables.with_metadata(schema, run.run_id)
     with filesystems.committing(path) as out, parquet_files.writer(out, schema, order) as writer:
         for group in parquet_files.in_groups(rows):
             writer.write_table(group.sort_by([(name, "ascending") for name in order]))  # failures may need it

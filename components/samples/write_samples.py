@@ -55,7 +55,7 @@ class ShardFiles:
         self._failures: list[Failure] = []
         self._cut_short = False
         run, self._name = settings.run, run_files.file_name(unit.path, unit.range)
-        schema = tables.with_metadata(tables.samples_schema(settings.slice_columns), run.run_id)
+        schema = tables.with_metadata(tables.samples_schema(settings.slice_columns), run.run_id, table="samples")
         self._samples = NewTable(f"{run.folder('samples')}/{self._name}", schema, tables.SAMPLES_ORDER)
         self._failures_file: NewTable | None = None
         self._digest = hashlib.blake2b(digest_size=8)
@@ -152,7 +152,7 @@ class ShardFiles:
         if not self._failures:
             return
         if self._failures_file is None:
-            schema = tables.with_metadata(tables.FAILURES, self._settings.run.run_id)
+            schema = tables.with_metadata(tables.FAILURES, self._settings.run.run_id, table="failures")
             path = f"{self._settings.run.folder('failures')}/{self._name}"
             self._failures_file = NewTable(path, schema, tables.FAILURES_ORDER)
         ordered = sorted(self._failures, key=lambda failure: failure.lineage.record)

@@ -97,15 +97,11 @@ def reading_stored(path: str) -> Iterator[BinaryIO]:
     """A file's bytes as they are stored, whatever its name.
 
     Raises:
-        OSError: FileNotFoundError and the like. StorageError: if a bucket fails.
+        OSError: FileNotFoundError and the like. StorageError: if a bucket fails, or for a link that leads nowhere.
     """
-    opened = object_stores.opened if is_remote(path) else _opened
+    opened = object_stores.opened if is_remote(path) else local_files.opened
     with storage_errors.reading(path), opened(path) as file:
         yield file
-
-
-def _opened(path: str) -> BinaryIO:
-    return Path(path).open("rb")
 
 
 def make_folder(path: str) -> None:

@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from ...schemas.errors import StorageError
 from ...schemas.files import StoredFile
@@ -16,7 +16,15 @@ from .globs import Part
 
 _FOR_ROOT_ALONE = "lost+found"
 """What a disk has at its top, which nobody may list and which holds no data."""
-_ODD = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+_ODD = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+_TABLE_FILE = ".parquet"
+"""What ends so is a file of a table, and no folder may stand in its place unseen."""
 
 
 class Found(NamedTuple):
@@ -38,10 +46,11 @@ def matching(pattern: str, *, dotted: bool = False, left_out: list[str] | None =
 
     Raises:
         StorageError: for a link that leads nowhere, a folder that cannot be listed, a file that cannot be looked at,
-            and what is neither file nor folder, as a pipe.
+            and what is neither file nor folder, as a pipe; for a folder under the name of a table's file.
     """
     parts = globs.parts(pattern, dotted=dotted)
-    found = {each.path: each for each in _Walk(parts, left_out).files()}
+    walk = _Walk(parts, left_out, folders=not pattern.endswith(_TABLE_FILE))
+    found = {each.path: each for each in walk.files()}
     return [found[path] for path in sorted(found)]
 
 
@@ -55,8 +64,8 @@ class _Step(NamedTuple):
 
 
 class _Walk:
-    def __init__(self, parts: Sequence[Part], left_out: list[str] | None) -> None:
-        self._parts, self._left_out = parts, left_out
+    def __init__(self, parts: Sequence[Part], left_out: list[str] | None, *, folders: bool) -> None:
+        self._parts, self._left_out, self._may_be_folders = parts, left_out, folders
         self._seen: set[tuple[int, str]] = set()
         self._folders = [_Step("/", 1, None, frozenset())]
         self._links: list[_Step] = []
@@ -81,7 +90,7 @@ class _Walk:
     def _of_name(self, step: _Step, part: Part) -> Iterator[Found]:
         path = os.path.join(step.folder, part.text)  # noqa: PTH118 - a path is text here
         if self._is_last(step):
-            yield from _file(path)
+            yield from self._file(path)
         else:
             self._folders.append(_Step(path, step.place + 1, None, step.above))
 
@@ -90,7 +99,7 @@ class _Walk:
             if not part.fits(entry.name):
                 continue
             if self._is_last(step):
-                yield from _file(entry.path)
+                yield from self._file(entry.path)
             elif _is_folder(entry):
                 self._folders.append(_Step(entry.path, step.place + 1, None, step.above))
 
@@ -115,7 +124,17 @@ class _Walk:
                 else:
                     self._folders.append(_Step(entry.path, step.place, f"{real.rstrip('/')}/{entry.name}", above))
             elif last:
-                yield from _file(entry.path)
+                yield from self._file(entry.path)
+
+    def _file(self, path: str) -> Iterator[Found]:
+        status = _status(path)
+        if status is None or (stat.S_ISDIR(status.st_mode) and self._may_be_folders):
+            return
+        if not stat.S_ISREG(status.st_mode):
+            kind = _ODD.get(stat.S_IFMT(status.st_mode), "something else")
+            msg = f"expected a file at {path}, but it is {kind}; move it away, or leave it out of the pattern"
+            raise StorageError(msg)
+        yield Found(path, status)
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
@@ -139,15 +158,17 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     return status is not None and stat.S_ISDIR(status.st_mode)
 
 
-def _file(path: str) -> Iterator[Found]:
-    status = _status(path)
-    if status is None or stat.S_ISDIR(status.st_mode):
-        return
-    if not stat.S_ISREG(status.st_mode):
-        kind = _ODD.get(stat.S_IFMT(status.st_mode), "something else")
-        msg = f"expected a file at {path}, but it is {kind}; move it away, or leave it out of the pattern"
-        raise StorageError(msg)
-    yield Found(path, status)
+def opened(path: str) -> BinaryIO:
+    """A file's bytes.
+
+    Raises:
+        OSError: FileNotFoundError and the like. StorageError: for a link that leads nowhere.
+    """
+    try:
+        return Path(path).open("rb")
+    except FileNotFoundError as error:
+        _refuse_dangling(path, error)
+        raise
 
 
 def unreadable(paths: Iterable[str]) -> list[str]:

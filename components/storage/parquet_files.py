@@ -136,8 +136,7 @@ def in_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 def with_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """The columns of a schema, in its order and types; NULL where an older version did not write one."""
-    columns = [
-        rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(len(rows), field.type)
-        for field in schema
-    ]
-    return pa.table(columns, schema=schema)
+    there = {field.name: rows.column(place) for place, field in enumerate(rows.schema)}
+    columns = [there[field.name] if field.name in there else pa.nulls(len(rows), field.type) for field in schema]
+    cast = [c if c.type == field.type else c.cast(field.type) for c, field in zip(columns, schema, strict=True)]
+    return pa.table(cast, schema=schema)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ...schemas import repairs
+from ...schemas import repairs, tables
 from ...schemas.errors import DamagedError, StorageError
 from . import filesystems, parquet_files, parquet_seals, storage_errors
 from .parquet_seals import SealError
@@ -24,7 +24,6 @@ from .parquet_seals import SealError
 IN_MEMORY_BYTES = 16 << 20
 """A file of up to so many bytes is read once, and held; a larger one is read once more for its checksum."""
 _CHUNK_BYTES = 1 << 20
-_RUN_ID = b"dicebeam.run_id"
 _MAGIC = b"PAR1"
 
 
@@ -182,11 +181,17 @@ def _checksum(file: BinaryIO, count: int) -> int:
 
 
 def _check_run(found: Footer) -> None:
-    """Hold that the run of the folder wrote the file."""
-    expected = repairs.known(found.path).run_id
-    theirs = found.said.get(_RUN_ID)
-    if expected is not None and theirs != expected.encode():
-        raise DamagedError(repairs.foreign(found.path, None if theirs is None else theirs.decode(errors="replace")))
+    """Hold that the run of the folder wrote the file, and as a part of its table."""
+    expected = repairs.known(found.path)
+    if expected.run_id is None:
+        return
+    theirs, table = (_text(found.said.get(name)) for name in (tables.RUN_METADATA, tables.TABLE_METADATA))
+    if theirs != expected.run_id or table not in (None, expected.table):
+        raise DamagedError(repairs.foreign(found.path, theirs, table))
+
+
+def _text(said: bytes | None) -> str | None:
+    return None if said is None else said.decode(errors="replace")
 
 
 @contextmanager

@@ -103,7 +103,9 @@ def test_many_dates_take_no_more_listings(tmp_path: Path, monkeypatch: pytest.Mo
     listings: list[str] = []
     real = unopened.filesystems.below
     monkeypatch.setattr(
-        unopened.filesystems, "below", lambda folder, pattern: listings.append(folder) or real(folder, pattern)
+        unopened.filesystems,
+        "below",
+        lambda folder, pattern, **how: listings.append(folder) or real(folder, pattern, **how),
     )
     assert query.query(str(tmp_path), "SELECT count(*) FROM runs").rows == [(41,)]
     assert len(listings) <= 2 * len(tables.TABLES)

@@ -3,6 +3,7 @@
 
 import socket
 from datetime import date
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +12,7 @@ import pytest
 from dicebeam.components.explore import query
 from dicebeam.components.runs import run_files
 from dicebeam.schemas import tables
-from dicebeam.schemas.errors import ConfigError, TablesError
+from dicebeam.schemas.errors import ConfigError, DamagedError, TablesError
 
 
 def write(output, run_id="r1", eval_date="2026-11-23", **columns):
@@ -264,3 +265,29 @@ def test_an_error_among_the_rows_is_one_of_the_statement(output):
 def test_an_error_of_the_reader_is_not_one_of_the_statement(output):
     with pytest.raises(OSError, match="No space left"), query.reading(output, "FROM runs"):
         raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(("name", "said"), [("slices", "but there is no file"), ("classes", "as well; delete that")])
+def test_a_table_that_has_lost_a_file_or_has_one_more_is_named(output, name, said):
+    place = run_files.Place(output, "2026-11-23", "r1")
+    write(output, "r2")
+    for each in (place, run_files.Place(output, "2026-11-23", "r2")):
+        for table in ("classes", "slices"):
+            run_files.write_table(tables.FIXED[table].empty_table(), each, table, "part-0.parquet")
+    assert query.query(output, f"FROM {name}").rows == []
+    if name == "slices":
+        Path(place.folder(name), "part-0.parquet").unlink()
+    else:
+        run_files.write_table(tables.CLASSES.empty_table(), place, name, "part-1.parquet")
+    with pytest.raises(DamagedError, match=f"^expected `{name}` of run 'r1' in .*{said}"):
+        query.query(output, f"FROM {name}")
+
+
+def test_failures_that_were_lost_are_missed(output):
+    place = run_files.Place(output, "2026-11-23", "r1")
+    row = pa.Table.from_pylist([{"status": "done", "failed": 2}], schema=tables.RUNS)
+    run_files.write_table(row, place, "runs", "part-0.parquet", {tables.UNITS_METADATA: b"0:0"})
+    with pytest.raises(
+        DamagedError, match=r"^expected 2 rows in .*/failures/.*run 'r1' says, but there are 1; evaluate"
+    ):
+        query.query(output, "FROM failures")

@@ -4,6 +4,7 @@ import pytest
 
 from dicebeam.components.report import charts, report_data, report_lines, trend
 from dicebeam.components.report.report_lines import Compared
+from dicebeam.schemas.errors import DamagedError
 from dicebeam.schemas.verdict import RULES, SKIPPED
 from tests.support import pages, run_rows, small_nights, verdicts
 
@@ -133,7 +134,7 @@ def test_the_first_failures_are_listed_in_order(runs):
 
 
 def test_the_trend_ends_with_the_run_and_has_others_apart(runs, nights):
-    found = trend.points(run_of(runs, "night-20"), runs)
+    found = trend.points(run_of(runs, "night-20"), runs).points
     own = [point for point in found if point.comparable]
     assert [point.run_id for point in own] == [f"night-{i:02}" for i in range(21)]
     assert [point.run_id for point in found if not point.comparable] == ["trial"]
@@ -143,7 +144,7 @@ def test_the_trend_ends_with_the_run_and_has_others_apart(runs, nights):
 
 
 def test_the_trend_has_no_more_nights_than_asked_and_others_of_their_time_alone(runs):
-    found = trend.points(run_of(runs, "night-29"), runs, nights=5)
+    found = trend.points(run_of(runs, "night-29"), runs, nights=5).points
     assert [point.run_id for point in found] == [f"night-{i}" for i in range(25, 30)]
 
 
@@ -151,7 +152,7 @@ def test_the_trend_has_runs_that_are_not_done_with_their_status(tmp_path):
     for order, status in enumerate(["done", "over_failure_budget", "done"], start=1):
         small_nights.night(tmp_path, order, status, 0.8)
     every = run_rows.finished_runs(str(tmp_path))
-    points = trend.points(every[0], every)
+    points = trend.points(every[0], every).points
     assert [(point.run_id, point.status) for point in points] == [
         ("n1", "done"), ("n2", "over_failure_budget"), ("n3", "done"),
     ]  # fmt: skip
@@ -160,6 +161,21 @@ def test_the_trend_has_runs_that_are_not_done_with_their_status(tmp_path):
 
 def test_the_trend_has_the_gate_s_verdicts(runs, nights):
     rows = nights[1]["verdicts"].drop_duplicates("run_id").set_index("run_id").run_verdict
-    found = {point.run_id: point.verdict for point in trend.points(run_of(runs, "night-29"), runs)}
+    found = {point.run_id: point.verdict for point in trend.points(run_of(runs, "night-29"), runs).points}
     assert found == {run_id: rows.get(run_id) for run_id in found}
     assert any(found.values())
+
+
+def test_a_damaged_night_is_left_out_of_the_trend_and_named(tmp_path):
+    for order in (1, 2, 3):
+        small_nights.night(tmp_path, order, "done", 0.8)
+    path, *_ = tmp_path.glob("slices/*/run_id=n1/*.parquet")
+    path.write_bytes(path.read_bytes()[:-9])
+    every = run_rows.finished_runs(str(tmp_path))
+    found = trend.points(every[0], every)
+    assert [point.run_id for point in found.points] == ["n2", "n3"]
+    assert [str(path) in line for line in found.left_out] == [True]
+    path, *_ = tmp_path.glob("slices/*/run_id=n3/*.parquet")
+    path.unlink()
+    with pytest.raises(DamagedError, match="but there is no file"):
+        trend.points(every[0], every)

@@ -12,7 +12,7 @@ import pytest
 from dicebeam.components.runs import analysis_files, run_claims, run_files, runs_row
 from dicebeam.components.storage import exclusive_files
 from dicebeam.schemas import datasets, tables
-from dicebeam.schemas.errors import TablesError
+from dicebeam.schemas.errors import StorageError, TablesError
 from tests.support import run_rows
 
 BEFORE = datetime(2026, 11, 24, 23, 59, 59, 999999, tzinfo=UTC)
@@ -187,3 +187,11 @@ def test_an_analysis_under_two_dates_is_refused(tmp_path: Path) -> None:
         run_files.write_table(datasets.DATASETS.empty_table(), place, "datasets", runs_row.FILE)
     with pytest.raises(TablesError, match="run 'r1' is there under several dates"):
         analysis_files.find(str(tmp_path), "r1")
+
+
+def test_a_claim_that_is_a_link_to_nowhere_is_named(tmp_path: Path) -> None:
+    where = Path(run_claims.path(str(tmp_path), "r1"))
+    where.parent.mkdir(parents=True)
+    where.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(StorageError, match=rf"^{where} cannot be read: .*is a link to .*, where nothing is; "):
+        claim(tmp_path)

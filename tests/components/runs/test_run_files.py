@@ -152,6 +152,7 @@ def test_write_table(run):
     assert file.schema_arrow.metadata == {
         b"dicebeam.schema_version": b"1",
         b"dicebeam.run_id": b"r1",
+        b"dicebeam.table": b"failures",
         b"dicebeam.sealed": b"crc32c",
     }
     assert file.schema_arrow.names == tables.FAILURES.names

@@ -13,7 +13,7 @@ from dicebeam.components.runs import run_files, run_tables, runs_row
 from dicebeam.components.storage import filesystems
 from dicebeam.pipeline.runner import run as run_module
 from dicebeam.schemas import tables
-from dicebeam.schemas.errors import TablesError
+from dicebeam.schemas.errors import StorageError, TablesError
 from tests.support import run_rows
 
 NOT_COMPLETE = r"^run 'r1' is not complete: expected one row in .*/runs/.*run_id=r1, but "
@@ -25,6 +25,8 @@ def finished(tmp_path: Path) -> run_files.Run:
     run = run_files.Run(str(tmp_path), "2026-11-24", "r1", "c", "m")
     row = pa.Table.from_pylist([{"status": "done", "scored": 1, "failed": 0}], schema=tables.RUNS)
     run_files.write_table(row, run, "runs", runs_row.FILE)
+    for name in ("classes", "slices"):
+        run_files.write_table(tables.FIXED[name].empty_table(), run, name, runs_row.FILE)
     return run
 
 
@@ -180,3 +182,42 @@ def test_a_file_of_two_rows_is_no_row(several: str) -> None:
     run_files.write_table(rows, run, "runs", runs_row.FILE)
     with pytest.raises(TablesError, match=r"run_id=r1/part-0.parquet, but it is damaged: it has 2 rows; to write"):
         run_tables.read_row(several, run_tables.named(run_tables.listed(several), "r1"))
+
+
+@pytest.fixture
+def tables_of(finished: run_files.Run) -> run_files.Run:
+    for name in ("histograms", "replicates"):
+        run_files.write_table(tables.FIXED[name].empty_table(), finished, name, runs_row.FILE)
+    return finished
+
+
+@pytest.mark.parametrize("name", ["classes", "slices", "histograms", "replicates"])
+@pytest.mark.parametrize("place", ["gone", "a folder", "a link"])
+def test_a_table_that_is_lost_is_named_and_not_empty(tables_of: run_files.Run, name: str, place: str) -> None:
+    path = Path(tables_of.folder(name), runs_row.FILE)
+    path.unlink()
+    if place == "a folder":
+        path.mkdir()
+    if place == "a link":
+        path.symlink_to(path.parent / "nowhere")
+    with pytest.raises((TablesError, StorageError), match=f"{path.parent}.*; (to write it anew: .*--run-id r1$|m)"):
+        run_tables.read(tables_of, name)
+
+
+@pytest.mark.parametrize("name", ["classes", "slices", "histograms", "replicates", "runs"])
+def test_a_table_with_a_file_more_is_not_read_twice(tables_of: run_files.Run, name: str) -> None:
+    path = Path(tables_of.folder(name), runs_row.FILE)
+    shutil.copy(path, path.with_name("part-0 (1).parquet"))
+    with pytest.raises(TablesError, match=rf"in {path} alone, but there is .*/part-0 \(1\)\.parquet as well; delete"):
+        run_tables.read(tables_of, name)
+
+
+def test_a_file_of_another_table_of_the_run_is_foreign(tables_of: run_files.Run) -> None:
+    there = Path(tables_of.folder("classes"), runs_row.FILE)
+    shutil.copy(there, Path(tables_of.folder("slices"), runs_row.FILE))
+    with pytest.raises(TablesError, match=r"^expected `slices` of run 'r1' in .*, but it is of `classes` of run 'r1'"):
+        run_tables.read(tables_of, "slices")
+
+
+def test_a_run_that_was_not_gated_has_no_verdict(tables_of: run_files.Run) -> None:
+    assert run_tables.read(tables_of, "verdicts").num_rows == 0

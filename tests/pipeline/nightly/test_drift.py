@@ -232,9 +232,7 @@ def test_a_table_of_the_analysis_that_is_gone(folder: Path, table: str) -> None:
     for run_id in ("again", "v1"):
         analyze(folder, run_id)
     shutil.rmtree(past(folder, "v1").run.folder(table))
-    said = (
-        rf"expected the tables of an analysis, but .*/{table}/.*run_id=v1 has none; delete .*/datasets/.*, and analyze"
-    )
+    said = rf"expected `{table}` of run 'v1' in .*, but there is no file; delete .*/datasets/.*, and analyze again"
     with pytest.raises(TablesError, match=said):
         verdict.decide(config(folder), "again", "v1")
 
