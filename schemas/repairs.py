@@ -54,12 +54,12 @@ def foreign(path: str, run_id: str | None, table: str | None) -> str:
     """What is said of a file that another run has written, or nobody knows which, or that is of another table."""
     of = known(path)
     if run_id is None:
-        found = "is of no run: its metadata names none"
+        found = "but it is of no run: its metadata names none"
     elif table in (None, of.table):
-        found = f"is that of run {run_id!r}"
+        found = f"but it is that of run {run_id!r}"
     else:
-        found = f"is of `{table}` of run {run_id!r}"
-    return f"expected {of.what} in {path}, but it {found}; {of.repair}"
+        found = f"but it is of `{table}` of run {run_id!r}"
+    return f"expected {of.what} in {path}, {found}; {of.repair}"
 
 
 def lost(folder: str) -> str:

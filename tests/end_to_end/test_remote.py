@@ -97,10 +97,10 @@ def finished(store: Store, local: dict[str, Any]) -> dict[str, Any]:
 
 
 def below(store: Store, settings: dict[str, Any], part: str = "") -> list[str]:
-    """Names of the objects of an output, without its own name, but for the claims of run ids."""
+    """Names of the objects of an output, without its own name, but for claims of run ids and lists of shards."""
     own = settings["output"].removeprefix(f"{store.root}/") + "/"
     names = [name.removeprefix(own) for name in store.names() if name.startswith(own + part)]
-    return [name for name in names if not name.startswith("runs/_claims/")]
+    return [name for name in names if not name.startswith(("runs/_claims/", "runs/_shards/"))]
 
 
 def read(store: Store, settings: dict[str, Any], name: str) -> pd.DataFrame:

@@ -74,7 +74,7 @@ def test_anyone_can_check_a_seal() -> None:
     assert pq.ParquetFile(io.BytesIO(WHOLE)).metadata.metadata[b"dicebeam.crc32c"] == found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.integers(0, len(WHOLE) - 1), st.integers(0, 7))
 def test_every_bit_counts(tmp_path_factory: pytest.TempPathFactory, place: int, bit: int) -> None:
     path = put(tmp_path_factory.mktemp("bit"), flipped(WHOLE, place, bit))
