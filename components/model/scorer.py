@@ -12,7 +12,7 @@ from ...schemas.errors import DeviceError, DicebeamError, FixedBatchError
 from ...schemas.records import Batch, Failure, Sample, SampleKey, SampleSums, ScoredBatch
 from ..runtime.turns import Turns
 from ..statistics import sample_sums
-from . import model_faults, output_checks, saved_model, score_function
+from . import model_faults, output_checks, saved_model, score_function, stacking
 from .saved_model import ScoreSettings
 
 _log = logging.getLogger(__name__)
@@ -182,7 +182,7 @@ def _stacked(samples: Sequence[Sample], settings: ScoreSettings) -> tuple[tf.Ten
     if isinstance(filled[0].image, bytes):
         images = tf.constant([sample.image for sample in filled], tf.string)
     else:
-        images = tf.constant(np.stack([sample.image for sample in filled]))
-    masks = tf.constant(np.stack([sample.mask for sample in filled]))
+        images = stacking.stacked([image for sample in filled if not isinstance(image := sample.image, bytes)])
+    masks = stacking.stacked([sample.mask for sample in filled])
     ignored = [sample.ignored for sample in filled if sample.ignored is not None]
-    return images, masks, tf.constant(np.stack(ignored)) if ignored else None
+    return images, masks, stacking.stacked(ignored) if ignored else None

@@ -19,25 +19,25 @@ def check(said: Iterable[tuple[str, Sequence[ShardRecord]]], by_hash: Mapping[st
     Args:
         said: of each sample file, its path and the records of its units.
         by_hash: the shards as they are now, by the hash of their paths; those of all units are among them.
-        contents: whether the records of a shard that was written anew since, with as many bytes, are read again.
+        contents: whether records are read again of a shard that may have been written anew since, with as many bytes.
 
     Raises:
         TablesError: if a shard is another one now than when it was scored.
     """
-    written_anew: list[tuple[str, Unit, str | None]] = []
+    doubtful: list[tuple[str, Unit, str | None]] = []
     for path, records in said:
         for record in records:
             shard = by_hash[run_files.path_hash(record.shard)]
             if record.size_bytes != shard.size_bytes:
                 msg = f"{shard.path} had {record.size_bytes} bytes when it was scored and has {shard.size_bytes} now"
                 raise TablesError(f"{msg}; {_otherwise(path)}")
-            if contents and not versions.same(record.version or "", shard.version):
+            if contents and not versions.certainly_same(record.version or "", shard.version):
                 unit = ShardRange(shard, record.range) if record.range else shard
-                written_anew.append((path, unit, record.content))
+                doubtful.append((path, unit, record.content))
     digests = prefetch.ordered_map(
-        _digest, [unit for _, unit, _ in written_anew], threads=_READERS, ahead=_READERS, name="compare"
+        _digest, [unit for _, unit, _ in doubtful], threads=_READERS, ahead=_READERS, name="compare"
     )
-    for (path, unit, content), now in zip(written_anew, digests, strict=True):
+    for (path, unit, content), now in zip(doubtful, digests, strict=True):
         if content != now:
             msg = f"{unit.name} was written anew since it was scored, with as many bytes and other records"
             raise TablesError(f"{msg}; {_otherwise(path)}")

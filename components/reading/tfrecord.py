@@ -5,6 +5,7 @@ The mask is ((crc >> 15 | crc << 17) + 0xa282ead8) mod 2^32.
 Source: https://www.tensorflow.org/tutorials/load_data/tfrecord, "TFRecords format details".
 """
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -129,10 +130,10 @@ def _data(file: BinaryIO, length: int, left: int | None) -> tuple[bytes, bytes]:
     if left is not None or length <= READ_BYTES:
         data = file.read(length)
     else:
-        parts: list[bytes] = []
-        while (missing := length - sum(map(len, parts))) and (part := file.read(min(missing, READ_BYTES))):
-            parts.append(part)
-        data = b"".join(parts)
+        arrived = io.BytesIO()  # gives what it holds without a copy
+        while (missing := length - arrived.tell()) and (part := file.read(min(missing, READ_BYTES))):
+            arrived.write(part)
+        data = arrived.getvalue()
     footer = file.read(_FOOTER.size)
     if len(data) + len(footer) < wanted:
         raise _BrokenError("truncated", _cut_short(length, len(data) + len(footer)))

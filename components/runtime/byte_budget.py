@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-AHEAD_BYTES = 256 << 20
+AHEAD_BYTES = 128 << 20
 """Records and decoded samples that wait for a batch; a batch of 16 samples of 2,048 x 1,024 pixels has 134 MB."""
 
 

@@ -101,7 +101,7 @@ def check(data):
             assert found[key].dtype == (np.int64 if kinds[key] == "int64_list" else np.float32)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(records())
 def test_a_record_holds_what_protobuf_says(data):
     check(data)
@@ -153,6 +153,7 @@ def test_what_is_no_record_is_not_plain(data):
     assert not wire_format.is_plain(data)
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.dictionaries(
         st.text(max_size=4).map(lambda name: f"k{name}"),

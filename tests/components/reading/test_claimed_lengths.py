@@ -81,3 +81,10 @@ def test_a_large_record_of_a_gzip_file_is_whole(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(tfrecord.frame(data) + tfrecord.frame(b"next"), compresslevel=1))
     with filesystems.reading(str(path)) as file:
         assert [item.data for item in tfrecord.records(file, "s") if isinstance(item, Record)] == [data, b"next"]
+
+
+def test_a_long_record_of_a_gzip_file_is_in_memory_once(tmp_path: Path) -> None:
+    size, found = 64 << 20, []
+    shard = write(tmp_path / "a.tfrecord.gz", tfrecord.frame(bytes(size)))
+    assert peak(lambda: found.extend(record_reader.read(shard))) < size * 3 // 2
+    assert [len(item.data) for item in found] == [size]
