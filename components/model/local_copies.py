@@ -1,13 +1,15 @@
 """The files of a model or a transform on this machine, held to the fingerprint that the run was planned with.
 
-What is local is taken where it is. What is remote, what a graph may read at any call (assets), and what did not stand
-still is copied to a folder of this user alone: once for each machine, safely between processes. No copy is believed by
-its name: each use reads it and compares, and a damaged one is fetched again.
+What is local is taken where it is. What is remote, what a graph may read at any call (assets), what did not stand
+still, and what has a path that TensorFlow would take for a pattern is copied to a folder of this user alone: once for
+each machine, safely between processes. No copy is believed by its name: each use reads it and compares, and a damaged
+one is fetched again.
 """
 
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -26,6 +28,8 @@ MODEL, TRANSFORM = "model", "transform"
 """What is held."""
 TRIES = 3
 """Loads of something that is changed by others during each of them."""
+_PATTERN = re.compile(r"[*?\[\]\\]")
+"""In a path: TensorFlow looks for variables by a pattern that begins with it, and would find none."""
 _PARTS = {MODEL: ("",), TRANSFORM: PARTS}
 _FINGERPRINTS = {MODEL: fingerprints.model_fingerprint, TRANSFORM: fingerprints.transform_fingerprint}
 _Loaded = TypeVar("_Loaded")
@@ -35,7 +39,7 @@ def load(path: str, fingerprint: str, what: str, loader: Callable[[str], _Loaded
     """Load what a run was planned with: the files had the plan's fingerprint, and stood still until they were loaded.
 
     TensorFlow reads the graph, the variables and its tables while it loads; so what was loaded is what was read before.
-    A folder that did not stand still, or has assets, is loaded from a private copy.
+    A folder that did not stand still, has assets, or has a path that is a pattern, is loaded from a private copy.
 
     Args:
         path: of the model, or of the transform.
@@ -88,7 +92,7 @@ def _held(path: str, fingerprint: str, what: str, *, copied: bool) -> HeldFiles:
     if not filesystems.is_remote(path) and not copied:
         held = _looked(path, what)
         _check(_FINGERPRINTS[what](held.folder, path), fingerprint, what, path)
-        if not held.has_assets:
+        if not held.has_assets and not _PATTERN.search(held.folder):
             return held
     cache = private_folder.make("dicebeam-models")  # a SavedModel may read and write files
     return _whole(cache / fingerprint, fingerprint, what) or _copied(path, cache, fingerprint, what)

@@ -30,7 +30,7 @@ rank raises. All others (Internal, Unknown, Unavailable, Aborted, Cancelled, Dat
 so on) speak of devices, files, tables and other threads."""
 _THE_DEVICES = re.compile(
     r"OpKernel|Unable to find any devices|Cannot assign a device|Could not satisfy|when trying to compile graph"
-    r"|on device type [CG]PU|DNN library|supports? .*on (the )?[CG]PU\b"
+    r"|on device type [CG]PU|DNN library|supports? .*on (the )?[CG]PU\b|\bCUDA_ERROR_|\bCU(DNN|BLAS)_STATUS_"
 )
 """What they say, too, where it is the device that cannot do it, with any sample."""
 _OF_THE_GRAPH = "assertion failed:"
@@ -68,6 +68,11 @@ def reason_of_device(error: BaseException) -> str:
     """The kind of an error that is not a sample's own, and what it says first, in one line."""
     said = re.sub(r"^\{\{function_node [^}]*\}\}\s*", "", (_lines(error) or [""])[0].strip())
     return f"{type(error).__name__}: {said[:500]}" if said else type(error).__name__
+
+
+def in_one_line(error: BaseException) -> str:
+    """All that an error says, not too long."""
+    return " ".join(str(error).split())[:1000]
 
 
 def _lines(error: BaseException) -> list[str]:

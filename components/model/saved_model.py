@@ -11,7 +11,7 @@ from ...schemas.config.limits import BATCH_TIMEOUT_SECONDS
 from ...schemas.config.model import ModelSettings
 from ...schemas.errors import ModelError
 from ..runtime import gpus
-from . import local_copies, transforms
+from . import local_copies, model_faults, transforms
 from .agreement import Agreement
 from .local_copies import load_transform
 
@@ -42,7 +42,8 @@ def load(settings: ScoreSettings) -> Any:  # noqa: ANN401 - TensorFlow's loaded 
         path, fingerprint = settings.model.path, settings.model_fingerprint
         return local_copies.load(path, fingerprint, local_copies.MODEL, tf.saved_model.load)
     except (OSError, tf.errors.OpError, ValueError) as error:
-        msg = f"model {settings.model.path}: expected a SavedModel, but it cannot be loaded: {error}"
+        said = model_faults.in_one_line(error)
+        msg = f"model {settings.model.path}: expected a SavedModel, but it cannot be loaded: {said}"
         raise ModelError(msg) from error
 
 

@@ -18,6 +18,10 @@ from .saved_model import ScoreSettings
 _log = logging.getLogger(__name__)
 
 
+class _NotForEachError(ValueError):
+    """The output of one call has not a prediction for each of several samples."""
+
+
 class _Scored(NamedTuple):
     """Samples that were scored, their sums (None for none), and the failures of the others."""
 
@@ -109,6 +113,8 @@ class Scorer:
         """The sums of one call and which samples are finite; a GPU may fail as late as when they are read."""
         scores, settings = self._score(*_stacked(samples, self._settings)), self._settings
         place = model_faults.where(samples)
+        if len(samples) > 1 and not scores.fits:  # what several do to each other is no rule: each is asked alone
+            raise _NotForEachError
         output_checks.check(scores, settings.model, settings.agreement, len(settings.labels.classes), place)
         sums = SampleSums(*(t.numpy()[: len(samples)] for t in (*scores.overlap, scores.pixels, scores.ignored_pixels)))
         return sums, output_checks.finite_samples(scores)[: len(samples)]

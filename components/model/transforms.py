@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from ...schemas.errors import ModelError
 from ...schemas.transform import GRAPH, RAW_METADATA
-from . import raw_features
+from . import model_faults, raw_features
 
 NAME = "transform"
 """What the operations of a transform begin with in the graph that scores."""
@@ -79,7 +79,7 @@ def load(folder: str, path: str | None = None) -> Transform:
     except (OSError, tf.errors.OpError, ValueError) as error:
         msg = (
             f"transform {path}: expected the output of tensorflow-transform, a folder with {GRAPH}/ in it, but that "
-            f"cannot be loaded: {error}"
+            f"cannot be loaded: {model_faults.in_one_line(error)}"
         )
         raise ModelError(msg) from error
     function = getattr(loaded, GRAPH, None)

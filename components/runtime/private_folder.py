@@ -12,11 +12,18 @@ def make(name: str) -> Path:
     """`<temporary folder>/<name>-<user id>`, made if it is not there.
 
     Raises:
-        StorageError: if somebody else could write to it.
+        StorageError: if it cannot be made, or somebody else could write to it.
     """
     folder = Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        msg = (
+            f"expected to make the folder {folder}, but: {error.strerror}; see what is in its place and that there is "
+            "space, or set TMPDIR to another folder"
+        )
+        raise StorageError(msg) from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
         msg = f"expected {folder} to be a folder that this user alone can write to; remove it, or set TMPDIR"
         raise StorageError(msg)

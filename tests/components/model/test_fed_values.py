@@ -90,7 +90,7 @@ def check_floats(source, target, values):
     np.testing.assert_array_equal(found.astype(np.float64)[whole], given_values[whole])
 
 
-some = settings(max_examples=300, deadline=None)
+some, many = settings(max_examples=60, deadline=None), settings(max_examples=1000, deadline=None)
 lists = st.lists(numbers, min_size=1, max_size=3)
 
 
@@ -104,6 +104,13 @@ def test_integer_inputs_get_the_exact_values_or_none(source, target, values):
 @given(source=st.sampled_from(SOURCES), target=st.sampled_from(FLOATS), values=lists)
 def test_float_inputs_get_the_nearest_value_and_no_infinity_of_a_number(source, target, values):
     check_floats(source, target, values)
+
+
+@pytest.mark.long
+@many
+@given(source=st.sampled_from(SOURCES), target=st.sampled_from([*INTEGERS, *FLOATS]), values=lists)
+def test_many_values_of_every_pair_of_types(source, target, values):
+    (check_integers if target in INTEGERS else check_floats)(source, target, values)
 
 
 @pytest.mark.long

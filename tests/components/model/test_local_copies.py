@@ -70,6 +70,28 @@ def load(path, fingerprint, loader=content):
     return local_copies.load(str(path), fingerprint, MODEL, loader)
 
 
+@pytest.mark.parametrize("name", ["a [b]", "a*", "what?", "back\\slash"])
+def test_what_tensorflow_would_take_for_a_pattern_is_loaded_from_a_copy(tmp_path, cache, name):
+    """It looks for the variables by a pattern that begins with the folder's path."""
+    model = write(tmp_path / name / "model", FILES)
+    assert load(model, planned(model), lambda folder: folder) == str(cache / planned(model))
+
+
+@pytest.mark.parametrize("kind", ["a file", "a dangling link", "in a file"])
+def test_a_folder_for_copies_that_cannot_be_made_is_no_models_fault(tmp_path, temp, cache, monkeypatch, kind):
+    model = write(tmp_path / "m", {**FILES, **ASSET})
+    if kind == "a file":
+        cache.write_bytes(b"")
+    elif kind == "a dangling link":
+        cache.symlink_to("/nowhere")
+    else:
+        (temp / "file").write_bytes(b"")
+        monkeypatch.setattr(private_folder.tempfile, "gettempdir", lambda: str(temp / "file"))
+    said = "expected to make the folder .*dicebeam-models.*(File exists|Not a directory); .*set TMPDIR to another"
+    with pytest.raises(StorageError, match=said):
+        load(model, planned(model))
+
+
 # links and folders that are switched
 
 
@@ -443,6 +465,7 @@ def test_a_cache_that_is_a_link_is_refused(bucket, cache, tmp_path):
 # transforms
 
 
+@pytest.mark.long
 def test_a_transform_is_held_to_its_fingerprint(made_transform, tmp_path):
     folder = shutil.copytree(made_transform, tmp_path / "t")
     fingerprint = fingerprints.transform_fingerprint(str(folder))

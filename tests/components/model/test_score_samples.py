@@ -194,15 +194,20 @@ def test_another_number_of_channels_than_the_signature_said(score):
         score([image(6)], "channels", "sigmoid")
 
 
-@pytest.mark.parametrize("kind", range(len(WRONG_SHAPES)))
-def test_an_output_of_the_wrong_shape_is_the_models_fault(score, kind):
-    wanted = r"model .*/all: expected an output of \[batch, 2 spatial axes, classes\] for a batch of 2, but it has the "
-    with pytest.raises(ModelError, match=wanted + re.escape(f"shape {WRONG_SHAPES[kind]} on shard, records 0 to 1")):
-        score([image(kind), image(kind)], "shapeless", "sigmoid")
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("kind", range(1, len(WRONG_SHAPES)))
+def test_an_output_of_the_wrong_shape_is_the_models_fault(score, kind, count):
+    wanted = r"model .*/all: expected an output of \[batch, 2 spatial axes, classes\] for a batch of 1, but it has the "
+    with pytest.raises(ModelError, match=wanted + re.escape(f"shape {WRONG_SHAPES[kind]} on shard, records 0 to 0")):
+        score([image(kind)] * count, "shapeless", "sigmoid")
 
 
-def test_one_prediction_for_one_mask_is_no_wrong_shape(score):
-    assert len(score([image(0)], "shapeless", "sigmoid").keys) == 1
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_model_that_gives_one_prediction_for_whatever_it_is_given_is_asked_one_by_one(score, count):
+    """With any batch size, as where it raises an error for several."""
+    found = score([image(0)] * count, "shapeless", "sigmoid")
+    assert (len(found.keys), found.failures) == (count, ())
+    assert found.sums.pixels.tolist() == [4] * count
 
 
 # one bad sample

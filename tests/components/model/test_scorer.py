@@ -210,6 +210,8 @@ def test_pythons_errors(scorer_of, error, own):
     "text",
     [
         "No OpKernel was registered to support Op 'CudnnRNN' used by {{node CudnnRNN}} with these attrs: []",
+        "CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered",
+        "CUDNN_STATUS_NOT_SUPPORTED in external/xla/cuda_dnn.cc(4369)",
         "Unable to find any devices for spec /device:GPU:0",
         "Cannot assign a device for operation a: Could not satisfy explicit device specification",
         "Detected unsupported operations when trying to compile graph f[] on XLA_CPU_JIT: AsString",
