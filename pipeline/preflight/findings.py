@@ -1,6 +1,6 @@
 """What would fail on the workers, found before anything is submitted: every finding, not the first alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def findings(config: Config, flags: Sequence[str]) -> Iterator[Finding]:
     # before records are decoded with TensorFlow, which comes before the model is loaded
     gpus.prepare(devices.without_requirement(flags))
     yield _output(config.output)
-    found: list[Shard] = []
+    found: dict[str, list[Shard]] = {}
     for pattern in config.examples:
         yield _matched(pattern, found)
     score, finding = _agreement(config)
@@ -47,7 +47,7 @@ def findings(config: Config, flags: Sequence[str]) -> Iterator[Finding]:
     says = config.foreground_says(score.agreement.scored) if score else None
     if says:
         yield fine(says, "classes")
-    shards = sorted(set(found), key=lambda shard: shard.path)
+    shards = next(iter(found.values())) if len(found) == 1 else _together(found)
     decode = model_settings.decode_settings(config, score.agreement) if score else _without_model(config, shards)
     looked = first_records.look(shards, decode, failures_allowed=config.max_failed_fraction > 0)
     yield from looked.findings
@@ -68,7 +68,12 @@ def _output(output: str) -> Finding:
     return fine("a file can be written and deleted", folder)
 
 
-def _matched(pattern: str, found: list[Shard]) -> Finding:
+def _together(found: Collection[str]) -> list[Shard]:
+    """The shards of several patterns, each once, whatever links lead to it."""
+    return find_shards.find(list(found)) if found else []
+
+
+def _matched(pattern: str, found: dict[str, list[Shard]]) -> Finding:
     """What a pattern matches, which is added to what was found."""
     where = filesystems.absolute(pattern)
     try:
@@ -77,7 +82,7 @@ def _matched(pattern: str, found: list[Shard]) -> Finding:
         return problem(str(error), "examples", "fix the pattern; * stays inside a folder")
     except (OSError, BeamIOError, ValueError) as error:
         return problem(f"the files cannot be listed ({error})", where, "fix examples or the credentials")
-    found += matched
+    found[pattern] = matched
     return fine(f"{len(matched):,} shards, {sum(shard.size_bytes for shard in matched) / 1e6:,.1f} MB", where)
 
 

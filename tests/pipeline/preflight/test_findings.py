@@ -105,6 +105,13 @@ def test_image_and_mask_are_decoded(settings: dict[str, Any], tmp_path: Path, re
     one(settings, f"^problem: {said}")
 
 
+def test_a_shard_that_two_patterns_match_by_links_is_one(settings: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "latest").symlink_to("data")
+    settings["examples"] = [f"{tmp_path}/data/part-*", f"{tmp_path}/latest/part-*"]
+    shards = len(list((tmp_path / "data").glob("part-*")))
+    assert f"({shards} in all)" in " ".join(found(settings, "ok"))
+
+
 def test_an_empty_shard_is_a_warning(settings: dict[str, Any], tmp_path: Path) -> None:
     write(tmp_path, 2)
     assert found(settings) == []
