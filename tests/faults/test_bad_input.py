@@ -275,12 +275,24 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_run_has_the_same_rows(
     assert sorted(sizes, reverse=True) == [4, 2, *[1] * 12]  # what fits is remembered: two batches ran out of memory
 
 
-def test_a_model_that_gives_one_prediction_for_a_batch_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_model_that_gives_one_prediction_for_a_batch_is_asked_for_each_sample(tmp_path: Path) -> None:
     small(tmp_path)
     single = builders.save_model(
-        tmp_path / "m", lambda images: {"probs": tf.nn.softmax(images[:1])}, builders.images_spec()
+        tmp_path / "m", lambda images: {"probs": tf.nn.softmax(images[:1, ..., :3])}, builders.images_spec()
     )
-    wanted = r"for a batch of 3, but it has the shape \[1, 6, 5, 3\] on .*part-\d, records 0 to 2$"
-    with pytest.raises(ModelError, match=r"expected an output of \[batch, 2 spatial axes, classes\] " + wanted):
-        evaluate(config(tmp_path, single))
+    several = evaluate(config(tmp_path, single))
+    alone = evaluate(config(tmp_path, single, batch_size=1, output=f"{tmp_path}/alone"))
+    assert len(table(several, "failures")) == 0
+    pd.testing.assert_frame_equal(table(several, "samples"), table(alone, "samples"), check_exact=True)
+
+
+def test_a_model_whose_output_fits_no_sample_is_one_clear_error(tmp_path: Path) -> None:
+    small(tmp_path)
+    none = builders.save_model(
+        tmp_path / "m", lambda images: {"probs": tf.nn.softmax(images[:0])}, builders.images_spec()
+    )
+    with pytest.raises(
+        ModelError, match=r"expected an output of \[batch, 2 spatial axes, classes\] for a batch of 1, "
+    ):
+        evaluate(config(tmp_path, none))
     assert not list((tmp_path / "out").rglob("*.parquet"))

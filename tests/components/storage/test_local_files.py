@@ -103,7 +103,9 @@ def test_what_only_root_may_list_at_the_top_of_a_disk_is_no_data(
     assert found(tmp_path, "**/*.x") == ["a.x"]
 
 
-def test_a_pipe_or_a_socket_is_refused_and_a_folder_is_none_of_the_files(tmp_path: Path) -> None:
+def test_a_pipe_or_a_socket_is_refused_and_a_folder_is_none_of_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     touch(tmp_path / "a.x")
     (tmp_path / "folder.x").mkdir()
     assert found(tmp_path, "*.x") == ["a.x"]
@@ -112,7 +114,7 @@ def test_a_pipe_or_a_socket_is_refused_and_a_folder_is_none_of_the_files(tmp_pat
         filesystems.match(f"{tmp_path}/*.x")
     (tmp_path / "pipe.x").unlink()
     with socket.socket(socket.AF_UNIX) as server:
-        os.chdir(tmp_path)  # its name may have 100 characters
+        monkeypatch.chdir(tmp_path)  # its name may have 100 characters
         server.bind("s.x")
         with pytest.raises(StorageError, match=r"/s\.x, but it is a socket"):
             filesystems.match(f"{tmp_path}/*.x")
