@@ -67,20 +67,6 @@ def load(path: str, fingerprint: str, what: str, loader: Callable[[str], _Loaded
     raise StorageError(msg) from last
 
 
-def local_copy(path: str, fingerprint: str, what: str = MODEL) -> str:
-    """A local folder that has what the fingerprint is of: the real path of a local one, a private copy of a remote one.
-
-    Args:
-        path: of the model, or of the transform.
-        fingerprint: of what is to be there.
-        what: MODEL, or TRANSFORM.
-
-    Raises:
-        StorageError: if it is another one now, or cannot be copied. ModelError: if nothing is there.
-    """
-    return _held(path, fingerprint, what, copied=False).folder
-
-
 def _untouched(held: HeldFiles) -> bool:
     try:
         return held.are_untouched()

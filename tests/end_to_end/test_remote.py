@@ -320,7 +320,12 @@ def test_query_refuses_a_bucket(finished: dict[str, Any], capsys: pytest.Capture
     assert "copy" in capsys.readouterr().err
 
 
-COPY = "import sys; from dicebeam.components.model import local_copies; print(local_copies.local_copy(*sys.argv[1:]))"
+COPY = """
+import sys
+from dicebeam.components.model import local_copies
+
+print(local_copies.load(*sys.argv[1:], local_copies.MODEL, str))
+"""
 
 
 def test_two_processes_that_copy_a_model_at_once_end_with_one(

@@ -295,13 +295,13 @@ def test_a_transform_in_a_bucket_is_copied_once(made_transform, remote, tmp_path
     remote["gs://b/t/transform_tmp/x"] = b"left over"
     fingerprint = fingerprints.transform_fingerprint("gs://b/t")
     assert fingerprint == fingerprints.transform_fingerprint(made_transform)
-    (place,) = {local_copies.local_copy("gs://b/t", fingerprint, local_copies.TRANSFORM) for _ in range(2)}
+    (place,) = {local_copies.load("gs://b/t", fingerprint, local_copies.TRANSFORM, str) for _ in range(2)}
     assert sorted(path.name for path in Path(place).iterdir()) == ["metadata", "transform_fn"]
     assert fingerprints.transform_fingerprint(place) == fingerprint
     with pytest.raises(
         StorageError, match=r"transform gs://b/t: expected the one that the run was planned with, of .*"
     ):
-        local_copies.local_copy("gs://b/t", "another", local_copies.TRANSFORM)
+        local_copies.load("gs://b/t", "another", local_copies.TRANSFORM, str)
 
 
 # the config

@@ -19,6 +19,7 @@ from dicebeam.components.summary.write_tables import Counted, TableSettings
 from dicebeam.schemas.accounting import Committed, FileSums
 from dicebeam.schemas.records import Failure, Lineage, Progress, SampleKey, ScoredBatch
 from dicebeam.schemas.shards import Shard
+from tests.support import memory_storage
 from tests.support.builders import sums_of
 
 RECORDS = 2
@@ -26,6 +27,13 @@ RECORDS = 2
 
 class Killed(BaseException):
     """The process is gone: nothing cleans up after it."""
+
+
+def begun(where: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run without files, on a disk or in a bucket."""
+    if where == "bucket":
+        memory_storage.install(monkeypatch)
+    return Run("gs://bucket/out" if where == "bucket" else f"{folder}/out", "2026-11-23", "r1", "c", "m")
 
 
 def batch(shard: Shard, failed: Collection[int], records: int = RECORDS) -> ScoredBatch:

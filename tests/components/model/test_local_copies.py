@@ -240,7 +240,7 @@ def test_a_model_that_is_gone(current):
 
 
 def test_a_local_model_is_used_where_it_is(current, cache):
-    assert local_copies.local_copy(str(current), planned(current)) == str(current.parent / "a")
+    assert local_copies.load(str(current), planned(current), local_copies.MODEL, str) == str(current.parent / "a")
     assert not cache.exists()
 
 
@@ -310,7 +310,9 @@ def bucket(remote, monkeypatch):
 
 def test_a_remote_model_is_copied_once(bucket, cache):
     fingerprint, copies = bucket
-    assert {local_copies.local_copy("gs://b/m", fingerprint) for _ in range(3)} == {f"{cache}/{fingerprint}"}
+    assert {local_copies.load("gs://b/m", fingerprint, local_copies.MODEL, str) for _ in range(3)} == {
+        f"{cache}/{fingerprint}"
+    }
     assert copies == ["gs://b/m"]
     assert [p.name for p in cache.iterdir()] == [fingerprint]
 
@@ -364,7 +366,7 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_copy_is_fetched_again(bucket, cache, damage):
     fingerprint, copies = bucket
-    local_copies.local_copy("gs://b/m", fingerprint)
+    local_copies.load("gs://b/m", fingerprint, local_copies.MODEL, str)
     DAMAGE[damage](cache / fingerprint)
     assert load("gs://b/m", fingerprint) == FILES | ASSET
     assert content(cache / fingerprint) == FILES | ASSET
@@ -375,7 +377,7 @@ def test_a_damaged_copy_is_fetched_again(bucket, cache, damage):
 def test_a_copy_that_is_in_use_is_never_without_its_files(bucket):
     """One process reads while another one finds the copy damaged and fetches it again."""
     fingerprint, _ = bucket
-    folder = Path(local_copies.local_copy("gs://b/m", fingerprint))
+    folder = Path(local_copies.load("gs://b/m", fingerprint, local_copies.MODEL, str))
     missing, stop = [], threading.Event()
 
     def read():
@@ -386,7 +388,7 @@ def test_a_copy_that_is_in_use_is_never_without_its_files(bucket):
     reader.start()
     for _ in range(20):
         one_byte(folder)
-        local_copies.local_copy("gs://b/m", fingerprint)
+        local_copies.load("gs://b/m", fingerprint, local_copies.MODEL, str)
     stop.set()
     reader.join()
     assert missing == []
@@ -408,7 +410,7 @@ def test_a_copy_that_is_damaged_during_the_load_is_loaded_again(bucket):
 
 def test_many_that_find_a_damaged_copy_at_once_end_with_one(bucket, cache):
     fingerprint, _ = bucket
-    emptied(Path(local_copies.local_copy("gs://b/m", fingerprint)))
+    emptied(Path(local_copies.load("gs://b/m", fingerprint, local_copies.MODEL, str)))
     found, barrier = [], threading.Barrier(8)
 
     def run():
@@ -430,7 +432,7 @@ def test_another_process_may_be_first_to_copy(bucket, cache, monkeypatch):
     monkeypatch.setattr(
         filesystems, "copy_folder", lambda source, to: (copy(source, to), copy(source, cache / fingerprint))
     )
-    assert local_copies.local_copy("gs://b/m", fingerprint) == f"{cache}/{fingerprint}"
+    assert local_copies.load("gs://b/m", fingerprint, local_copies.MODEL, str) == f"{cache}/{fingerprint}"
     assert [p.name for p in cache.iterdir()] == [fingerprint]
 
 
@@ -444,7 +446,7 @@ def test_a_remote_model_with_a_hidden_file_is_loaded(remote, name):
 @pytest.mark.usefixtures("bucket")
 def test_a_model_that_is_another_one_now_is_not_used(cache):
     with pytest.raises(StorageError, match=r"gs://b/m: expected the one that the run was planned with, .* changed mea"):
-        local_copies.local_copy("gs://b/m", "another")
+        local_copies.load("gs://b/m", "another", local_copies.MODEL, str)
     assert list(cache.iterdir()) == []
 
 
@@ -453,13 +455,13 @@ def test_a_cache_that_others_can_write_to_is_refused(bucket, cache, mode):
     cache.mkdir()
     cache.chmod(mode)
     with pytest.raises(StorageError, match=r"to be a folder that this user alone can write to; remove it, or set TM"):
-        local_copies.local_copy("gs://b/m", bucket[0])
+        local_copies.load("gs://b/m", bucket[0], local_copies.MODEL, str)
 
 
 def test_a_cache_that_is_a_link_is_refused(bucket, cache, tmp_path):
     cache.symlink_to(tmp_path)
     with pytest.raises(StorageError, match="to be a folder that this user alone can write to"):
-        local_copies.local_copy("gs://b/m", bucket[0])
+        local_copies.load("gs://b/m", bucket[0], local_copies.MODEL, str)
 
 
 # transforms

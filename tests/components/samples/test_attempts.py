@@ -15,7 +15,7 @@ from dicebeam.components.storage import filesystems, parquet_files, parquet_read
 from dicebeam.schemas import tables
 from dicebeam.schemas.errors import AccountingError, DamagedError, TablesError
 from dicebeam.schemas.shards import Shard
-from tests.support import attempts, memory_storage
+from tests.support import attempts
 from tests.support.attempts import Killed, records, score, stopped_at
 
 OUTCOMES = {"scored": (), "one failed": (1,), "the other failed": (0,), "all failed": (0, 1)}
@@ -37,11 +37,7 @@ def shards(tmp_path: Path) -> list[Shard]:
 
 @pytest.fixture(params=["disk", pytest.param("bucket", marks=pytest.mark.long)])
 def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    output = str(tmp_path / "out")
-    if request.param == "bucket":
-        output = "gs://bucket/out"
-        memory_storage.install(monkeypatch)
-    return Run(output, "2026-11-23", "r1", "c", "m")
+    return attempts.begun(request.param, tmp_path, monkeypatch)
 
 
 def seen_by_readers(run: Run) -> dict[str, set[int]]:

@@ -1,6 +1,10 @@
-"""A bucket of each kind, behind a server on this machine."""
+"""A bucket of each kind, behind a server on this machine; a folder with and without hard links."""
 
+import errno
+import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,3 +27,15 @@ def store(made: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
         filesystems.delete(f"{made.root}/{name}")
     made.faults.seen.clear()
     return made
+
+
+@pytest.fixture(params=["link", "no links"])
+def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder, also of a file system that has no hard links."""
+
+    def refused(*_: Any) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    if request.param == "no links":
+        monkeypatch.setattr(os, "link", refused)
+    return tmp_path

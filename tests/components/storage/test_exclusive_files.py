@@ -15,18 +15,6 @@ from tests.support.buckets import Store, uploads
 WRITERS = 12
 
 
-@pytest.fixture(params=["link", "no links"])
-def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder, also of a file system that has no hard links."""
-
-    def refused(*_: Any) -> None:
-        raise OSError(errno.EPERM, "Operation not permitted")
-
-    if request.param == "no links":
-        monkeypatch.setattr(os, "link", refused)
-    return tmp_path
-
-
 def race(path: str) -> list[bytes]:
     """What the winners have written, of writers that start together."""
     texts = [b"%d" % number * 3 for number in range(WRITERS)]

@@ -20,18 +20,6 @@ def written(path: str, data: bytes) -> NewFile:
     return made
 
 
-@pytest.fixture(params=["link", "no links"])
-def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder, also of a file system that has no hard links."""
-
-    def refused(*_: Any) -> None:
-        raise OSError(errno.EPERM, "Operation not permitted")
-
-    if request.param == "no links":
-        monkeypatch.setattr(os, "link", refused)
-    return tmp_path
-
-
 def test_the_first_of_two_writers_keeps_the_name(disk: Path) -> None:
     one, two = written(f"{disk}/a/f", b"one"), written(f"{disk}/a/f", b"two")
     assert [path.suffix for path in (disk / "a").iterdir()] == [".tmp", ".tmp"]

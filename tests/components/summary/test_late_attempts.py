@@ -12,7 +12,7 @@ from dicebeam.components.runs.run_files import Run
 from dicebeam.components.storage import filesystems
 from dicebeam.schemas.errors import TablesError
 from dicebeam.schemas.shards import Shard
-from tests.support import attempts, memory_storage
+from tests.support import attempts
 from tests.support.attempts import evaluate, score
 
 
@@ -25,11 +25,7 @@ def shards(tmp_path: Path) -> list[Shard]:
 
 @pytest.fixture(params=["disk", "bucket"])
 def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    output = str(tmp_path / "out")
-    if request.param == "bucket":
-        output = "gs://bucket/out"
-        memory_storage.install(monkeypatch)
-    return Run(output, "2026-11-23", "r1", "c", "m")
+    return attempts.begun(request.param, tmp_path, monkeypatch)
 
 
 def names(run: Run) -> list[str]:
